@@ -1,0 +1,162 @@
+"""Every setting, typed, from the environment and `.env`. A wrong one stops the start with a sentence that names it."""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+CommaList = Annotated[tuple[str, ...], NoDecode]
+GIB = 1 << 30
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message names it, shows the value and says what is expected."""
+
+
+class Settings(BaseSettings):
+    """Names in the environment are the field names in upper case. Sizes are in bytes, durations in seconds."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True, frozen=True)
+
+    # where it listens and what it is called outside
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    base_url: str = ""  # empty: http://localhost:PORT
+    allowed_hosts: CommaList = ()
+    forwarded_allow_ips: CommaList = ("127.0.0.1",)
+
+    # what it keeps
+    lattice_data_dir: Path = Path("data")
+    database_url: str = ""  # empty: SQLite in the data folder
+    lattice_secret_keys: CommaList = ()  # Fernet keys, newest first; empty: made in the data folder
+    auth_cookie_password: CommaList = ()  # signs cookies, newest first; empty: made in the data folder
+
+    # sign-in
+    auth_api_key: str = ""
+    auth_client_id: str = ""
+    auth_redirect_uri: str = ""
+
+    # the pool `local`
+    lattice_local_pool: str = ""  # "on" or "off"; empty: on, but drained inside a container image
+    lattice_fake_gpus: str = ""  # such as "H100:8", shown as fake
+    lattice_in_container: bool = False  # set by the image
+
+    # limits
+    lattice_log_limit: int = Field(1 * GIB, ge=1 << 20)
+    lattice_body_limit: int = Field(1 << 20, ge=1 << 10)
+    lattice_max_stop_grace: float = Field(900, ge=1)
+
+    # how long things are kept, in days
+    lattice_keep_folders_days: int = Field(7, ge=0)
+    lattice_keep_logs_days: int = Field(90, ge=1)
+    lattice_keep_rows_days: int = Field(365, ge=1)
+
+    lattice_log_level: str = "warning"
+    lattice_dev: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _placeholders_are_unset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {k: v for k, v in values.items() if not (isinstance(v, str) and v.strip().startswith("your_"))}
+
+    @field_validator(
+        "allowed_hosts", "forwarded_allow_ips", "lattice_secret_keys", "auth_cookie_password", mode="before"
+    )
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(p.strip() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
+
+    @field_validator("base_url")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        if not value:
+            return value
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"} or parts.query:
+            raise ValueError("expected an address such as https://lattice.example.org, without a path")
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if not value:
+            return value
+        if value.startswith(("postgresql://", "postgres://")):
+            return "postgresql+psycopg://" + value.split("://", 1)[1]
+        if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("expected sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+        return value
+
+    @field_validator("lattice_local_pool")
+    @classmethod
+    def _on_or_off(cls, value: str) -> str:
+        if value.lower() not in {"", "on", "off"}:
+            raise ValueError("expected on or off")
+        return value.lower()
+
+    @field_validator("lattice_log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.lower() not in {"debug", "info", "warning", "error"}:
+            raise ValueError("expected debug, info, warning or error")
+        return value.lower()
+
+    @field_validator("auth_cookie_password")
+    @classmethod
+    def _long_enough(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(len(password) < 32 for password in value):
+            raise ValueError("expected at least 32 characters")
+        return value
+
+    @property
+    def url(self) -> str:
+        """Where people reach this server: scheme, host and port, no trailing slash."""
+        return self.base_url or f"http://localhost:{self.port}"
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.lattice_data_dir.resolve() / 'lattice.db'}"
+
+    @property
+    def secure_cookies(self) -> bool:
+        return self.url.startswith("https://")
+
+    @cached_property
+    def known_hosts(self) -> frozenset[str]:
+        """Host names (without port) that a request may name, besides literal addresses."""
+        own = urlsplit(self.url).hostname or "localhost"
+        return frozenset({own.lower(), "localhost", *(h.lower() for h in self.allowed_hosts)})
+
+    def is_known_host(self, host: str) -> bool:
+        name = host.rsplit(":", 1)[0] if not host.endswith("]") and host.count(":") != 0 else host
+        if name.lower() in self.known_hosts:
+            return True
+        try:
+            ipaddress.ip_address(name.strip("[]"))
+        except ValueError:
+            return False
+        return True
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; raises `SettingsError` whose text is one sentence for each wrong one."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as wrong:
+        raise SettingsError(" ".join(_sentence(dict(e)) for e in wrong.errors())) from None
+
+
+SECRET = {"AUTH_API_KEY", "AUTH_COOKIE_PASSWORD", "LATTICE_SECRET_KEYS", "DATABASE_URL"}
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    name = str(error["loc"][0]).upper() if error["loc"] else "The settings"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    shown = "" if name in SECRET else f" is {error['input']!r}, but"
+    return f"{name}{shown or ' is wrong:'} {message[:1].lower()}{message[1:]}."

@@ -1,0 +1,143 @@
+"""An Action is one row that says everything about an operation: routing, access, bodies, answers, page.
+
+The tables made of them are the map of the system: routing, the Gate, OpenAPI, `tests/access.txt` and the pages read
+them and nothing else. `check` stops the program at start when a table contradicts itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel
+from sqlmodel import SQLModel
+
+Handler = Callable[..., Any]
+
+
+class Scope(StrEnum):
+    """What an API key may write. A session is not bound by scopes."""
+
+    ADMIN = "admin"
+    COMPUTE_WRITE = "compute:write"
+    NODEPOOLS_WRITE = "nodepools:write"
+    STORAGE_WRITE = "storage:write"
+    REGISTRIES_WRITE = "registries:write"
+
+
+class Role(StrEnum):
+    ADMIN = "admin"
+    MEMBER = "member"
+
+
+class Kind(StrEnum):
+    """How the handler runs: `plain` in a thread with the database, `stream` asynchronous and without it."""
+
+    PLAIN = "plain"
+    STREAM = "stream"
+
+
+class Mount(StrEnum):
+    BOTH = "both"
+    HTML = "html"  # pages that mean nothing to a program
+    JSON = "json"  # what a browser never shows
+    API_ONLY_PATH = "api"  # once, under /api/v1, but answering as HTML does (sign-in's callback)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One operation.
+
+    `method`, `path`: the path is without mount, with `{id}` for a thing.
+    `handler`: `(ask)`, `(ask, thing)`, `(ask, body)` or `(ask, thing, body)`, as `thing` and `body` below say; its
+        return annotation is the answer's shape.
+    `thing`: the model that `{id}` names; the Gate loads it and checks organization, visibility and owner.
+    `owner_only`: a member must own the thing (role admin may always).
+    `needs`: the scope that an API key must have. A write without it needs `admin` from a key.
+    `role`: the role that the principal must have.
+    `public`: for anybody, signed in or not.
+    `open_write`: a write that any key or session may do, whatever its scopes (none but sign-out and the like).
+    `body`, `query`: pydantic models; `yaml` reads an `application/yaml` body into the body model's plain values.
+    `page`: the template of the HTML face; on a write it is rendered instead of a redirect.
+    `form`: the GET path of the page that shows the body's mistakes.
+    `then`: where HTML goes after a write: a path with `{id}`; None: to the thing, or to the list after DELETE.
+    `headers`: request headers that the handler reads, lower case, as `ask.headers[...]`.
+    `media`: the content type of the JSON face where it is not JSON.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    thing: type[SQLModel] | None = None
+    owner_only: bool = False
+    needs: Scope | None = None
+    role: Role | None = None
+    public: bool = False
+    open_write: bool = False
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    yaml: Callable[[bytes], Mapping[str, Any]] | None = None
+    page: str | None = None
+    form: str | None = None
+    then: str | None = None
+    status: int = 200
+    kind: Kind = Kind.PLAIN
+    mount: Mount = Mount.BOTH
+    headers: tuple[str, ...] = ()
+    media: str | None = None
+    body_limit: int | None = None
+    summary: str = ""
+
+    @property
+    def writes(self) -> bool:
+        return self.method not in {"GET", "HEAD"}
+
+    @property
+    def name(self) -> str:
+        return self.handler.__name__
+
+    @property
+    def on_html(self) -> bool:
+        return self.mount in {Mount.BOTH, Mount.HTML}
+
+    @property
+    def on_api(self) -> bool:
+        return self.mount is not Mount.HTML
+
+
+class InconsistentTable(Exception):
+    """Two rows, or two columns of a row, contradict each other. The program does not start."""
+
+
+def check(actions: Iterable[Action]) -> tuple[Action, ...]:
+    """Return the actions, or raise InconsistentTable naming the first row that is wrong."""
+    rows = tuple(actions)
+    seen: set[tuple[str, str, str]] = set()
+    pages = {a.path for a in rows if a.method == "GET" and a.page}
+    for row in rows:
+        for wrong, why in _contradictions(row, pages):
+            if wrong:
+                raise InconsistentTable(f"{row.method} {row.path}: {why}")
+        for face in ("html",) * row.on_html + ("api",) * row.on_api:
+            key = (face, row.method, re.sub(r"{\w+}", "{}", row.path))
+            if key in seen:
+                raise InconsistentTable(f"{row.method} {row.path}: stands twice")
+            seen.add(key)
+    return rows
+
+
+def _contradictions(row: Action, pages: set[str]) -> Iterable[tuple[bool, str]]:
+    yield row.method not in {"GET", "POST", "PUT", "PATCH", "DELETE"}, "unknown method"
+    yield row.public and bool(row.needs or row.role or row.owner_only), "public, and yet it asks for a right"
+    yield row.owner_only and row.thing is None, "owner_only without a thing to own"
+    yield row.thing is not None and "{id}" not in row.path, "a thing, but no {id} in the path"
+    yield row.thing is None and "{id}" in row.path, "{id} in the path, but no thing"
+    yield not row.writes and row.needs is not None, "a read that needs a scope: keys without scopes read"
+    yield not row.writes and row.body is not None, "a read with a body"
+    yield row.open_write and bool(row.needs or row.role), "open_write, and yet it asks for a right"
+    yield row.form is not None and row.form not in pages, f"its form {row.form} is not a page"
+    yield row.on_html and not row.writes and not (row.page or row.media), "on the HTML mount without a page"
+    yield not row.writes and row.status != 200 and row.kind is Kind.PLAIN, "a read answers 200"
