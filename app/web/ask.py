@@ -1,0 +1,120 @@
+"""What a handler is given: who asks, with what, through which door, and the session in which to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+from sqlmodel import Session
+
+from app.settings import Settings
+from app.site import Site
+from app.web.action import Action, Role, Scope
+from app.web.problems import Forbidden
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who asks, and how they signed in. `scopes` is None for a session, which scopes do not bind."""
+
+    user_id: str
+    organization_id: str
+    organization_name: str
+    role: Role
+    name: str
+    email: str | None
+    scopes: frozenset[Scope] | None = None
+    key_id: str | None = None
+    session_id: str | None = None
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role is Role.ADMIN
+
+    def has_scope(self, scope: Scope) -> bool:
+        return self.scopes is None or Scope.ADMIN in self.scopes or scope in self.scopes
+
+    @property
+    def identity(self) -> str:
+        """What idempotency keys and rate limits are counted by."""
+        return self.key_id or self.user_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who did something, as the event table keeps it."""
+
+    organization_id: str
+    kind: str  # user | key | system
+    user_id: str | None = None
+    name: str = "Lattice"
+    key_id: str | None = None
+    ip: str | None = None
+    request_id: str | None = None
+
+    @classmethod
+    def system(cls, organization_id: str) -> Actor:
+        return cls(organization_id=organization_id, kind="system")
+
+
+@dataclass(slots=True, kw_only=True)
+class NewCookie:
+    """A session to begin (`session_id`) or to end (None) in the browser that asked."""
+
+    session_id: str | None
+    max_age: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Ask:
+    site: Site
+    action: Action
+    db: Session
+    now: datetime
+    html: bool
+    path: Mapping[str, str]
+    url: str  # path and query as asked
+    ip: str
+    user_agent: str
+    request_id: str
+    someone: Principal | None
+    query: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookie: NewCookie | None = None
+    answer_headers: dict[str, str] = field(default_factory=dict)
+    notice: str | None = None
+    to_wake: set[str] = field(default_factory=set)
+
+    @property
+    def principal(self) -> Principal:
+        """The signed-in principal; on a public action, ask `someone` instead."""
+        if self.someone is None:
+            raise Forbidden("this needs a signed-in person")
+        return self.someone
+
+    @property
+    def settings(self) -> Settings:
+        return self.site.settings
+
+    @property
+    def organization_id(self) -> str:
+        return self.principal.organization_id
+
+    @property
+    def actor(self) -> Actor:
+        p = self.principal
+        return Actor(
+            organization_id=p.organization_id, kind="key" if p.key_id else "user", user_id=p.user_id,
+            name=p.name or p.email or "admin", key_id=p.key_id, ip=self.ip, request_id=self.request_id,
+        )
+
+    def wake(self, worker: str) -> None:
+        """Wake that worker once this request's transaction is committed."""
+        self.to_wake.add(worker)
+
+    def query_as(self, kind: type[BaseModel]) -> Any:
+        assert isinstance(self.query, kind)
+        return self.query
