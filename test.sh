@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Install what the tests need, check the code, run the tests.
+#   ./test.sh           linters, types, then all tests but the long proofs
+#   ./test.sh --full    with the long proofs
+#   ./test.sh ARGS…     only pytest, with these arguments: ./test.sh tests/web -k access
+# With CI=true a real peer (PostgreSQL, Chromium, Podman…) that cannot be brought up fails its tests; without, it skips them.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+debian=(python3-venv postgresql chromium fonts-liberation bubblewrap podman runc netavark debootstrap
+  busybox-static shellcheck systemd)
+command -v node >/dev/null && command -v npm >/dev/null || debian+=(nodejs npm)
+
+missing() {  # which of these Debian packages are not installed
+  comm -23 <(printf '%s\n' "$@" | sort) \
+    <(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^ii *//p' | sort)
+}
+install_debian() {
+  local packages=() sudo=()
+  command -v dpkg-query >/dev/null || { echo "Not Debian: install the likes of ${debian[*]} yourself." >&2; return; }
+  mapfile -t packages < <(missing "${debian[@]}")
+  ((${#packages[@]})) || return 0
+  if ((EUID)); then
+    sudo=(sudo -n)
+    "${sudo[@]}" true 2>/dev/null || { echo "Not installed, and not root: ${packages[*]}" >&2; return; }
+  fi
+  echo "Installing ${packages[*]}…" >&2
+  "${sudo[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 update
+  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install \
+    --yes --no-install-recommends "${packages[@]}" >/dev/null
+}
+install_node() {
+  local stamp=node_modules/.installed sum
+  sum=$(cksum <package-lock.json)
+  [[ $(cat "$stamp" 2>/dev/null) == "$sum" ]] && return
+  npm ci --ignore-scripts --silent
+  echo "$sum" >"$stamp"
+}
+check() {
+  echo "== $*" >&2
+  PATH=$PWD/.venv/bin:$PWD/node_modules/.bin:$PATH "$@"
+}
+lint() {
+  check ruff check -q .
+  check ruff format -q --check .
+  check mypy
+  check djlint templates --quiet --lint
+  check djlint templates --quiet --check
+  check stylelint 'static/**/*.css'
+  check shellcheck ./*.sh .ci/run
+}
+
+install_debian
+./setup.sh --dev --no-migrate
+install_node
+
+case ${1:-} in
+  "") lint; marks='not full' ;;
+  --full) shift; lint; marks='full or not full' ;;
+  *) marks='not full' ;;
+esac
+exec .venv/bin/python -m pytest -m "$marks" "$@"
