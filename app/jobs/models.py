@@ -47,6 +47,7 @@ class Job(SQLModel, table=True):
         Index(None, "organization_id", "state", "id"),
         Index(None, "organization_id", "owner_id", "id"),
         Index(None, "organization_id", "pool_id", "id"),
+        Index(None, "organization_id", "name", "id"),
         Index(
             "ix_job_queue", "organization_id", "pool_id", "queue_rank", "id",
             sqlite_where=text("state = 'queued'"), postgresql_where=text("state = 'queued'"),
@@ -147,6 +148,9 @@ class Attempt(SQLModel, table=True):
     handle: str | None = Field(default=None, max_length=255)  # None: not known to have been submitted
     isolation: Isolation = Field(sa_column=Column(EnumText(Isolation), nullable=False))
     shares: str = Field(sa_type=Text)  # JSON: [{"node", "cpu_tenths", "memory_tenths", "gpu_indices"}]
+    cpu_tenths: int = 0  # of all shares together, as are the next two
+    memory_tenths: int = 0
+    gpus: int = 0
 
     created_at: datetime = Field(sa_type=UtcDateTime)
     started_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -188,3 +192,10 @@ class JobTotal(SQLModel, table=True):
     pool_id: str = Field(primary_key=True, max_length=40)
     state: JobState = Field(sa_column=Column(EnumText(JobState), primary_key=True))
     count: int = Field(default=0, sa_type=BigInteger)
+
+
+JOB = SQLModel.metadata.tables["job"]
+DOCUMENT = SQLModel.metadata.tables["job_document"]
+ATTEMPT = SQLModel.metadata.tables["attempt"]
+SECRET = SQLModel.metadata.tables["job_secret"]
+TOTAL = SQLModel.metadata.tables["job_total"]

@@ -83,3 +83,7 @@ class Node(SQLModel, table=True):
     gpus: str = Field(default="[]", sa_type=Text)  # JSON: [{"index", "model", "memory_gib", "fake"}]
     facts: str = Field(default="{}", sa_type=Text)  # JSON: {"cgroups": "v2", …}
     seen_at: datetime = Field(sa_type=UtcDateTime)
+
+
+POOL = SQLModel.metadata.tables["node_pool"]
+NODE = SQLModel.metadata.tables["node"]

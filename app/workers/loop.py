@@ -1,0 +1,115 @@
+"""The threads that workers run in. A round that fails is logged and tried again later; it never ends its worker.
+
+A worker takes no input but the database: `wake` is a hint that there is something to see, nothing more.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import bindparam, text
+from sqlmodel import Session, col, select
+
+from app.db import Database, UtcDateTime, utcnow
+from app.workers.models import WorkerBeat
+
+log = logging.getLogger("lattice.workers")
+
+LOOK_EVERY = 1.0  # seconds: what a worker sees without being woken is at most this old
+BEAT_EVERY = 5.0
+SILENT_AFTER = 60.0  # seconds without a beat: /readyz says so
+MAX_BACKOFF = 30.0
+
+_BEAT = text(
+    "INSERT INTO worker_beat (name, at) VALUES (:name, :at) ON CONFLICT (name) DO UPDATE SET at = excluded.at"
+).bindparams(bindparam("at", type_=UtcDateTime))
+
+
+class Worker(Protocol):
+    """One kind of work. `name` is what `wake` calls it by."""
+
+    name: str
+
+    def round(self) -> float:
+        """Do what there is to do; return the seconds to wait before the next look, unless woken (0: at once)."""
+
+
+class Workers:
+    """Runs each worker in a thread of its own. `start` and `stop` are called once each."""
+
+    def __init__(self, db: Database, host_id: str, workers: Iterable[Worker]) -> None:
+        self._loops = {worker.name: _Loop(worker, db, f"{host_id}/{worker.name}") for worker in workers}
+
+    def start(self) -> None:
+        for loop in self._loops.values():
+            loop.start()
+
+    def wake(self, name: str) -> None:
+        """Hint to the worker of that name, from any thread; an unknown name is no error (it may live elsewhere)."""
+        loop = self._loops.get(name)
+        if loop is not None:
+            loop.wake()
+
+    def stop(self, seconds: float = 5.0) -> None:
+        """Ask all to end after their round and wait, in all, about that long. Jobs go on; only the workers end."""
+        for loop in self._loops.values():
+            loop.end()
+        for loop in self._loops.values():
+            loop.join(seconds)
+
+
+class _Loop(threading.Thread):
+    def __init__(self, worker: Worker, db: Database, beat_name: str) -> None:
+        super().__init__(name=f"lattice-{worker.name}", daemon=True)
+        self._worker = worker
+        self._db = db
+        self._beat_name = beat_name
+        self._woken = threading.Event()
+        self._ending = threading.Event()
+        self._failures = 0
+        self._beaten_at: datetime | None = None
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def end(self) -> None:
+        self._ending.set()
+        self._woken.set()
+
+    def run(self) -> None:
+        while not self._ending.is_set():
+            self._woken.clear()
+            pause = self._one_round()
+            if self._failures:
+                self._ending.wait(pause)
+            elif pause > 0:
+                self._woken.wait(min(pause, LOOK_EVERY))
+
+    def _one_round(self) -> float:
+        try:
+            pause = self._worker.round()
+            self._beat()
+        except Exception:
+            self._failures += 1
+            log.exception("the worker %s failed %d times in a row", self._worker.name, self._failures)
+            return min(MAX_BACKOFF, 0.25 * float(1 << min(self._failures, 10)))
+        self._failures = 0
+        return pause
+
+    def _beat(self) -> None:
+        now = utcnow()
+        if self._beaten_at is None or (now - self._beaten_at).total_seconds() >= BEAT_EVERY:
+            with self._db.write() as session:
+                session.connection().execute(_BEAT, {"name": self._beat_name, "at": now})
+            self._beaten_at = now
+
+
+def beats(session: Session) -> dict[str, datetime]:
+    """When each worker, named `host/worker`, last finished a round."""
+    return {beat.name: beat.at for beat in session.exec(select(WorkerBeat).order_by(col(WorkerBeat.name)))}
+
+

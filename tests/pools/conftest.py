@@ -1,0 +1,3 @@
+from tests.jobs.conftest import db, home
+
+__all__ = ["db", "home"]

@@ -1,0 +1,73 @@
+"""A lease has one holder, by the database's clock."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlmodel import Session, col, update
+
+from app.db import Database, utcnow
+from app.workers import lease
+from app.workers.models import Lease
+
+
+def expire(db: Database, name: str) -> None:
+    with db.write() as session:
+        past = utcnow() - timedelta(seconds=1)
+        session.execute(update(Lease).where(col(Lease.name) == name).values(expires_at=past))
+
+
+def is_held(session: Session, held: lease.Held) -> bool:
+    try:
+        lease.check(session, held)
+    except lease.LeaseLost:
+        return False
+    return True
+
+
+def test_the_first_taker_holds_it(db: Database) -> None:
+    held = lease.take(db, "scheduler", "host-a")
+    assert held and held.token == 1
+    with db.write() as session:
+        assert is_held(session, held)
+
+
+def test_another_host_is_refused_while_it_is_held(db: Database) -> None:
+    lease.take(db, "scheduler", "host-a")
+    assert lease.take(db, "scheduler", "host-b") is None
+
+
+def test_an_expired_lease_goes_to_another_and_the_first_learns_it(db: Database) -> None:
+    first = lease.take(db, "scheduler", "host-a")
+    expire(db, "scheduler")
+    second = lease.take(db, "scheduler", "host-b")
+    assert first and second and second.token == first.token + 1
+    with db.write() as session:
+        assert is_held(session, second)
+        with pytest.raises(lease.LeaseLost):
+            lease.check(session, first)
+
+
+def test_a_host_takes_its_own_up_again_at_once_and_its_dead_process_has_lost_it(db: Database) -> None:
+    dead = lease.take(db, "pool", "host-a")
+    alive = lease.take(db, "pool", "host-a")
+    assert dead and alive
+    with db.write() as session:
+        assert is_held(session, alive) and not is_held(session, dead)
+
+
+def test_an_expired_lease_does_not_hold_even_if_nobody_took_it(db: Database) -> None:
+    held = lease.take(db, "pool", "host-a")
+    expire(db, "pool")
+    assert held
+    with db.write() as session:
+        assert not is_held(session, held)
+
+
+def test_keep_renews_when_little_time_is_left(db: Database) -> None:
+    held = lease.take(db, "pool", "host-a")
+    assert held and lease.keep(db, held, "pool", "host-a") is held
+    short = lease.Held(held.name, held.owner, held.token, utcnow() + timedelta(seconds=1))
+    renewed = lease.keep(db, short, "pool", "host-a")
+    assert renewed and renewed.token == held.token and renewed.expires_at > held.expires_at - timedelta(seconds=5)

@@ -1,0 +1,69 @@
+"""Workers live on after a failed round, hear a wake-up, and leave beats."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+
+from app.db import Database
+from app.workers.loop import Workers, beats
+
+
+class Rounds:
+    """A worker that counts its rounds; the first `failing` of them raise."""
+
+    name = "counter"
+
+    def __init__(self, failing: int = 0, pause: float = 1.0) -> None:
+        self.failing = failing
+        self.pause = pause
+        self.count = 0
+        self.seen = threading.Condition()
+
+    def round(self) -> float:
+        with self.seen:
+            self.count += 1
+            self.seen.notify_all()
+            if self.count <= self.failing:
+                raise RuntimeError("the database went away")
+        return self.pause
+
+    def reaches(self, count: int) -> bool:
+        with self.seen:
+            return self.seen.wait_for(lambda: self.count >= count, timeout=10)
+
+
+def test_a_failed_round_does_not_end_the_worker(db: Database, caplog: pytest.LogCaptureFixture) -> None:
+    worker = Rounds(failing=1)
+    workers = Workers(db, "host", [worker])
+    with caplog.at_level(logging.ERROR):
+        workers.start()
+        assert worker.reaches(2)
+        workers.stop()
+    assert "the worker counter failed 1 times in a row" in caplog.text
+
+
+def test_a_wake_up_begins_a_round_at_once(db: Database) -> None:
+    worker = Rounds(pause=1.0)
+    workers = Workers(db, "host", [worker])
+    workers.start()
+    for count in range(1, 6):
+        assert worker.reaches(count)
+        workers.wake("counter")
+    workers.stop()
+
+
+def test_waking_a_worker_that_lives_elsewhere_is_no_error(db: Database) -> None:
+    Workers(db, "host", []).wake("scheduler")
+
+
+def test_a_round_leaves_a_beat(db: Database) -> None:
+    worker = Rounds(pause=0)
+    workers = Workers(db, "host", [worker])
+    workers.start()
+    assert worker.reaches(2)
+    workers.stop()
+    with db.read() as session:
+        assert list(beats(session)) == ["host/counter"]
