@@ -55,8 +55,7 @@ install_debian
 install_node
 
 case ${1:-} in
-  "") lint; marks='not full' ;;
-  --full) shift; lint; marks='full or not full' ;;
-  *) marks='not full' ;;
+  "") lint ;;
+  --full) lint; set -- -m 'full or not full' "${@:2}" ;;
 esac
-exec .venv/bin/python -m pytest -m "$marks" "$@"
+exec .venv/bin/python -m pytest "$@"
