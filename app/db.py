@@ -156,7 +156,11 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
         assert isinstance(connection, sqlite3.Connection)
         connection.isolation_level = None  # transactions are begun below, not by the driver
         for pragma in (
-            "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000", "temp_store=MEMORY"
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "cache_size=-16000",
+            "temp_store=MEMORY",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

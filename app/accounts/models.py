@@ -54,6 +54,14 @@ class SignInSession(SQLModel, table=True):
     ip: str = Field(default="", max_length=45)
     user_agent: str = Field(default="", max_length=300)
 
+    @property
+    def owner_id(self) -> str:
+        return self.user_id
+
+    @property
+    def is_private(self) -> bool:
+        return True
+
 
 class SignInLink(SQLModel, table=True):
     """A one-time link, kept as the SHA-256 of its token."""
@@ -85,9 +93,7 @@ class ApiKey(SQLModel, table=True):
     digest: str = Field(max_length=64, unique=True)
     scopes: str = Field(default="", max_length=200)  # sorted, comma between
     role: Role = Field(sa_column=Column(EnumText(Role), nullable=False))  # the owner's when it was made
-    made_by_key: str | None = Field(
-        default=None, sa_column=Column(String(40), ForeignKey("api_key.id"), nullable=True)
-    )
+    made_by_key: str | None = Field(default=None, sa_column=Column(String(40), ForeignKey("api_key.id"), nullable=True))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     expires_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     last_used_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))

@@ -1,4 +1,4 @@
-"""The event table: one row a change, written in the change's own transaction. Audit, activity and live pages read it."""
+"""The event table: one row a change, in the change's own transaction. Audit, activity and live pages read it."""
 
 from __future__ import annotations
 
@@ -37,5 +37,7 @@ class Event(SQLModel, table=True):
     key_id: str | None = Field(default=None, max_length=40)
     ip: str | None = Field(default=None, max_length=45)
     request_id: str | None = Field(default=None, max_length=40)
-    private_to: str | None = Field(default=None, max_length=40)  # a private thing's owner: others (but admins) don't see it
+    private_to: str | None = Field(
+        default=None, max_length=40
+    )  # a private thing's owner: others (but admins) don't see it
     data: str = Field(default="{}")  # JSON

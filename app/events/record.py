@@ -37,10 +37,19 @@ def record(
     actor = by.actor if isinstance(by, Ask) else by
     db.info.setdefault("events", []).append(
         {
-            "organization_id": actor.organization_id, "at": at or utcnow(), "action": action,
-            "subject_id": subject_id, "subject_name": subject_name[:120], "actor_kind": actor.kind,
-            "actor_id": actor.user_id, "actor_name": actor.name[:120], "key_id": actor.key_id, "ip": actor.ip,
-            "request_id": actor.request_id, "private_to": private_to, "data": orjson.dumps(data or {}).decode(),
+            "organization_id": actor.organization_id,
+            "at": at or utcnow(),
+            "action": action,
+            "subject_id": subject_id,
+            "subject_name": subject_name[:120],
+            "actor_kind": actor.kind,
+            "actor_id": actor.user_id,
+            "actor_name": actor.name[:120],
+            "key_id": actor.key_id,
+            "ip": actor.ip,
+            "request_id": actor.request_id,
+            "private_to": private_to,
+            "data": orjson.dumps(data or {}).decode(),
         }
     )
 

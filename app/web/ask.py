@@ -85,7 +85,7 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=dict)
     cookie: NewCookie | None = None
     answer_headers: dict[str, str] = field(default_factory=dict)
-    notice: str | None = None
+    next: str | None = None  # one of our own paths, where HTML goes after this write
     to_wake: set[str] = field(default_factory=set)
 
     @property
@@ -107,8 +107,13 @@ class Ask:
     def actor(self) -> Actor:
         p = self.principal
         return Actor(
-            organization_id=p.organization_id, kind="key" if p.key_id else "user", user_id=p.user_id,
-            name=p.name or p.email or "admin", key_id=p.key_id, ip=self.ip, request_id=self.request_id,
+            organization_id=p.organization_id,
+            kind="key" if p.key_id else "user",
+            user_id=p.user_id,
+            name=p.name or p.email or "admin",
+            key_id=p.key_id,
+            ip=self.ip,
+            request_id=self.request_id,
         )
 
     def wake(self, worker: str) -> None:

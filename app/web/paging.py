@@ -51,7 +51,7 @@ class ListQuery(BaseModel):
             raise BadRequest("The cursor was given out for other filters; start again without it.")
         if len(key) != len(kinds) or any(type(v) is not k for v, k in zip(key, kinds, strict=True)):
             raise BadRequest("The cursor is not one that this list gave out.")
-        if any(isinstance(v, str) and "\x00" in v or isinstance(v, int) and abs(v) >= 1 << 63 for v in key):
+        if any((isinstance(v, str) and "\x00" in v) or (isinstance(v, int) and abs(v) >= 1 << 63) for v in key):
             raise BadRequest("The cursor is not one that this list gave out.")
         return tuple(key)
 

@@ -1,0 +1,222 @@
+"""Accounts, as operations: sign-in, who am I, API keys, sessions, what people and the organization are called."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import quote
+
+from app import __version__, events
+from app.accounts import queries, service, sign_in
+from app.accounts.answers import (
+    ApiKeyMade,
+    ApiKeyView,
+    Me,
+    OrganizationView,
+    ScopeView,
+    SessionView,
+    SettingsView,
+    SignInView,
+)
+from app.accounts.bodies import (
+    ApiKeyCreate,
+    ApiKeyQuery,
+    ApiKeyUpdate,
+    LoginQuery,
+    OrganizationUpdate,
+    ProfileUpdate,
+    SignIn,
+    SignInQuery,
+    expiry,
+)
+from app.accounts.models import ApiKey, Organization, SignInSession, User
+from app.web.action import Action, Mount, Role, Scope
+from app.web.ask import Ask, NewCookie
+from app.web.fields import own_path
+from app.web.paging import Page
+
+SCOPES = {
+    Scope.ADMIN: "Every write. Chosen alone: it includes all others.",
+    Scope.COMPUTE_WRITE: "Launch, stop and manage jobs and instances.",
+    Scope.NODEPOOLS_WRITE: "Create, update or delete node pools.",
+    Scope.STORAGE_WRITE: "Create, mount or modify buckets and their contents, and make presigned links.",
+    Scope.REGISTRIES_WRITE: "Manage private registries and images.",
+}
+
+
+def show_sign_in(ask: Ask) -> SignInView:
+    token = ask.query.token
+    person = sign_in.person_of(ask.db, token, ask.now) if token else None
+    state = "ready" if person else "dead" if token else "none"
+    return SignInView(state, token, person.name if person else "", own_path(ask.query.next) or "/")
+
+
+def use_sign_in_link(ask: Ask, body: SignIn) -> None:
+    session = sign_in.use_link(
+        ask.db, token=body.token, name=body.name or "", ip=ask.ip, user_agent=ask.user_agent, now=ask.now
+    )
+    ask.cookie = NewCookie(session_id=session.id, max_age=int(service.SESSION_LIFE.total_seconds()))
+    ask.next = own_path(body.next) or "/"
+
+
+def begin_login(ask: Ask) -> None:
+    """Lead to the sign-in page."""
+    ask.next = f"/sign-in?next={quote(own_path(ask.query.next) or '/', safe='')}"
+
+
+def log_out(ask: Ask) -> None:
+    """End the session of the cookie that asks; a key has none to end."""
+    session = ask.db.get(SignInSession, ask.principal.session_id) if ask.principal.session_id else None
+    if session is not None:
+        service.end_session(ask.db, session, actor=ask.actor)
+    ask.cookie = NewCookie(session_id=None)
+
+
+def who_am_i(ask: Ask) -> Me:
+    return Me.of(ask.principal)
+
+
+def list_allowed_scopes(ask: Ask) -> Page[ScopeView]:
+    return Page([ScopeView(s.value, text, s is Scope.ADMIN) for s, text in SCOPES.items()])
+
+
+def list_api_keys(ask: Ask) -> Page[ApiKeyView]:
+    q: ApiKeyQuery = ask.query
+    after = q.after(str)
+    rows = queries.keys_page(
+        ask.db, ask.principal, everyone=q.owner == "all", limit=q.limit, before=after[0] if after else None
+    )
+    return q.page(rows, key=lambda r: (r[0].id,), item=lambda r: ApiKeyView.of(r[0], r[1], ask.now))
+
+
+def new_api_key(ask: Ask) -> Page[ScopeView]:
+    return list_allowed_scopes(ask)
+
+
+def create_api_key(ask: Ask, body: ApiKeyCreate) -> ApiKeyMade:
+    me = ask.principal
+    key, text = service.make_api_key(
+        ask.db,
+        organization_id=me.organization_id,
+        user_id=me.user_id,
+        role=me.role,
+        name=body.name,
+        scopes=body.scopes,
+        actor=ask.actor,
+        now=ask.now,
+        expires_at=expiry(body, ask.now),
+    )
+    return ApiKeyMade.with_secret(key, _owner(ask, key), ask.now, text)
+
+
+def show_api_key(ask: Ask, key: ApiKey) -> ApiKeyView:
+    return ApiKeyView.of(key, _owner(ask, key), ask.now)
+
+
+def rename_api_key(ask: Ask, key: ApiKey, body: ApiKeyUpdate) -> ApiKeyView:
+    events.record(ask.db, ask, "api_key.renamed", subject_id=key.id, subject_name=body.name, private_to=key.user_id)
+    key.name = body.name
+    return ApiKeyView.of(key, _owner(ask, key), ask.now)
+
+
+def rotate_api_key(ask: Ask, key: ApiKey) -> ApiKeyMade:
+    key, text = service.rotate_api_key(ask.db, key, actor=ask.actor, now=ask.now)
+    return ApiKeyMade.with_secret(key, _owner(ask, key), ask.now, text)
+
+
+def revoke_api_key(ask: Ask, key: ApiKey) -> None:
+    service.revoke_api_key(ask.db, key, actor=ask.actor, now=ask.now)
+
+
+def _owner(ask: Ask, key: ApiKey) -> User:
+    user = ask.db.get(User, key.user_id)
+    assert user is not None
+    return user
+
+
+def show_settings(ask: Ask) -> SettingsView:
+    database = "SQLite" if ask.site.db.is_sqlite else "PostgreSQL"
+    return SettingsView(Me.of(ask.principal), _sessions(ask), "local sign-in", database, __version__)
+
+
+def list_sessions(ask: Ask) -> Page[SessionView]:
+    return Page(_sessions(ask))
+
+
+def end_session(ask: Ask, session: SignInSession) -> None:
+    service.end_session(ask.db, session, actor=ask.actor)
+
+
+def _sessions(ask: Ask) -> list[SessionView]:
+    return [SessionView.of(s, ask.principal) for s in queries.sessions_of(ask.db, ask.principal, ask.now)]
+
+
+def update_profile(ask: Ask, body: ProfileUpdate) -> Me:
+    user = ask.db.get(User, ask.principal.user_id)
+    assert user is not None
+    user.name = body.name
+    events.record(ask.db, ask, "member.renamed", subject_id=user.id, subject_name=body.name)
+    return Me.of(replace(ask.principal, name=body.name))
+
+
+def update_organization(ask: Ask, body: OrganizationUpdate) -> OrganizationView:
+    organization = ask.db.get(Organization, ask.organization_id)
+    assert organization is not None
+    organization.name = body.name
+    events.record(ask.db, ask, "organization.renamed", subject_id=organization.id, subject_name=body.name)
+    return OrganizationView(organization.id, body.name)
+
+
+ACTIONS = [
+    Action("GET", "/sign-in", show_sign_in, public=True, query=SignInQuery, page="sign-in.html", mount=Mount.HTML),
+    Action("POST", "/sign-in", use_sign_in_link, public=True, body=SignIn, form="/sign-in", then="/", mount=Mount.HTML),
+    Action("GET", "/auth/login", begin_login, public=True, query=LoginQuery, mount=Mount.API_ONLY_PATH, then="/"),
+    Action("POST", "/auth/logout", log_out, open_write=True, mount=Mount.API_ONLY_PATH, then="/sign-in"),
+    Action("GET", "/auth/me", who_am_i, mount=Mount.JSON),
+    Action("GET", "/auth/allowed-scopes", list_allowed_scopes, public=True, mount=Mount.JSON),
+    Action("GET", "/api-keys", list_api_keys, query=ApiKeyQuery, page="api-keys/index.html"),
+    Action("GET", "/api-keys/new", new_api_key, page="api-keys/new.html", mount=Mount.HTML),
+    Action(
+        "POST",
+        "/api-keys",
+        create_api_key,
+        body=ApiKeyCreate,
+        status=201,
+        page="api-keys/created.html",
+        form="/api-keys/new",
+    ),
+    Action("GET", "/api-keys/{id}", show_api_key, thing=ApiKey, page="api-keys/show.html"),
+    Action(
+        "PATCH",
+        "/api-keys/{id}",
+        rename_api_key,
+        thing=ApiKey,
+        owner_only=True,
+        body=ApiKeyUpdate,
+        form="/api-keys/{id}",
+    ),
+    Action(
+        "POST", "/api-keys/{id}/rotate", rotate_api_key, thing=ApiKey, owner_only=True, page="api-keys/created.html"
+    ),
+    Action("DELETE", "/api-keys/{id}", revoke_api_key, thing=ApiKey, owner_only=True, status=204),
+    Action("GET", "/settings", show_settings, page="settings/index.html", mount=Mount.HTML),
+    Action("GET", "/settings/sessions", list_sessions, mount=Mount.JSON),
+    Action(
+        "DELETE",
+        "/settings/sessions/{id}",
+        end_session,
+        thing=SignInSession,
+        owner_only=True,
+        status=204,
+        then="/settings",
+    ),
+    Action("PATCH", "/settings/profile", update_profile, body=ProfileUpdate, form="/settings", then="/settings"),
+    Action(
+        "PATCH",
+        "/settings/organization",
+        update_organization,
+        role=Role.ADMIN,
+        body=OrganizationUpdate,
+        form="/settings",
+        then="/settings",
+    ),
+]

@@ -1,0 +1,141 @@
+"""What the accounts' Actions answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.accounts.models import ApiKey, SignInSession, User
+from app.web.action import Role, Scope
+from app.web.ask import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    id: str
+    name: str
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationView:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Who asks: the person, the organization they act in, and what the credential may write."""
+
+    id: str
+    name: str
+    email: str | None
+    role: Role
+    organization: OrganizationView
+    via: str  # session | key
+    scopes: list[Scope] | None  # null for a session, which scopes do not bind
+
+    @classmethod
+    def of(cls, me: Principal) -> Me:
+        return cls(
+            me.user_id,
+            me.name,
+            me.email,
+            me.role,
+            OrganizationView(me.organization_id, me.organization_name),
+            "key" if me.key_id else "session",
+            None if me.scopes is None else sorted(me.scopes),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeView:
+    name: str
+    description: str
+    exclusive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyView:
+    id: str
+    name: str
+    prefix: str
+    scopes: list[Scope]
+    role: Role
+    owner: Owner
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+    made_by_key: str | None
+    state: str  # active | expired | revoked
+
+    @classmethod
+    def of(cls, key: ApiKey, user: User, now: datetime) -> ApiKeyView:
+        return cls(**_key_fields(key, user, now))
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyMade(ApiKeyView):
+    """The answer to create and rotate. `secret` is the key itself, shown this once; a replay leaves it out."""
+
+    secret: str = ""
+
+    @classmethod
+    def with_secret(cls, key: ApiKey, user: User, now: datetime, secret: str) -> ApiKeyMade:
+        return cls(**_key_fields(key, user, now), secret=secret)
+
+
+def _key_fields(key: ApiKey, user: User, now: datetime) -> dict[str, Any]:
+    state = "revoked" if key.revoked_at else "expired" if key.expires_at and key.expires_at <= now else "active"
+    return {
+        "id": key.id,
+        "name": key.name,
+        "prefix": key.prefix,
+        "scopes": key.scope_list,
+        "role": key.role,
+        "owner": Owner(user.id, user.name, user.email),
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "last_used_at": key.last_used_at,
+        "revoked_at": key.revoked_at,
+        "made_by_key": key.made_by_key,
+        "state": state,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    id: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    ip: str
+    user_agent: str
+    current: bool
+
+    @classmethod
+    def of(cls, s: SignInSession, me: Principal) -> SessionView:
+        return cls(s.id, s.created_at, s.last_seen_at, s.expires_at, s.ip, s.user_agent, current=s.id == me.session_id)
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsView:
+    """The settings page: what a person and an organization are called, and where that person is signed in."""
+
+    me: Me
+    sessions: list[SessionView]
+    provider: str
+    database: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignInView:
+    """The sign-in page. `state`: `ready` (a usable link), `dead` (a used or expired one), `none` (no link)."""
+
+    state: str
+    token: str
+    name: str
+    next: str

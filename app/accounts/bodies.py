@@ -1,0 +1,74 @@
+"""What the accounts' Actions are sent."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from app.web.fields import FilterText, Name
+from app.web.paging import ListQuery
+
+ScopeText = Annotated[str, StringConstraints(max_length=60)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SignIn(Body):
+    token: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    name: Name | None = None
+    next: Annotated[str, StringConstraints(max_length=2000)] | None = None
+
+
+class SignInQuery(BaseModel):
+    token: Annotated[str, StringConstraints(max_length=100)] = ""
+    next: Annotated[str, StringConstraints(max_length=2000)] = "/"
+
+
+class LoginQuery(BaseModel):
+    next: Annotated[str, StringConstraints(max_length=2000)] = "/"
+
+
+class ApiKeyCreate(Body):
+    name: Name
+    scopes: Annotated[list[ScopeText], Field(max_length=20)] = []
+    expires_at: AwareDatetime | None = None
+    expires_in_days: Annotated[int | None, Field(ge=1, le=3650)] = None
+
+    @classmethod
+    def from_form(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """One ticked checkbox arrives as a text, several as a list; "never" means no expiry."""
+        scopes = fields.get("scopes", [])
+        fields["scopes"] = [scopes] if isinstance(scopes, str) else scopes
+        if fields.get("expires_in_days") == "never":
+            del fields["expires_in_days"]
+        return fields
+
+    @model_validator(mode="after")
+    def _one_expiry(self) -> ApiKeyCreate:
+        if self.expires_at is not None and self.expires_in_days is not None:
+            raise ValueError("Give expires_at or expires_in_days, not both.")
+        return self
+
+
+class ApiKeyUpdate(Body):
+    name: Name
+
+
+class ApiKeyQuery(ListQuery):
+    owner: Annotated[FilterText | None, Field(description="`me` (the default), or `all`, which admins may see.")] = None
+
+
+class ProfileUpdate(Body):
+    name: Name
+
+
+class OrganizationUpdate(Body):
+    name: Name
+
+
+def expiry(body: ApiKeyCreate, now: datetime) -> datetime | None:
+    return now + timedelta(days=body.expires_in_days) if body.expires_in_days else body.expires_at

@@ -1,0 +1,159 @@
+"""What people and programs can do with accounts: members, API keys, sessions. Decisions, not HTTP."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+
+from sqlmodel import Session
+
+from app import events
+from app.accounts import queries
+from app.accounts.models import ApiKey, Membership, Organization, SignInSession, User
+from app.db import new_id, utcnow
+from app.web.action import Role, Scope
+from app.web.ask import Actor
+from app.web.identify import KEY_PREFIX, digest_of
+from app.web.problems import Conflict, Invalid
+
+SESSION_LIFE = timedelta(days=30)
+SHOWN_PREFIX = 8
+
+
+def ensure_home(db: Session) -> Organization:
+    """The organization that exists from the first start, with its first admin, who has no email or name yet."""
+    home = queries.first_organization(db)
+    if home is not None:
+        return home
+    now = utcnow()
+    home = Organization(id=new_id("org"), name="Home", created_at=now)
+    first = User(id=new_id("usr"), created_at=now)
+    db.add_all([home, first])
+    db.flush()
+    db.add(Membership(id=new_id("mem"), organization_id=home.id, user_id=first.id, role=Role.ADMIN, created_at=now))
+    return home
+
+
+def normalize_scopes(names: list[str]) -> list[Scope]:
+    """Trimmed, lower case, once each, sorted. Invalid names the unknown one, or `admin` beside others."""
+    wanted: set[Scope] = set()
+    for name in names:
+        try:
+            wanted.add(Scope(name.strip().lower()))
+        except ValueError:
+            known = ", ".join(Scope)
+            raise Invalid.field("scopes", f"There is no scope {name.strip()[:40]!r}; there are {known}.") from None
+    if Scope.ADMIN in wanted and len(wanted) > 1:
+        raise Invalid.field("scopes", "The scope admin includes every other; choose it alone.")
+    return sorted(wanted)
+
+
+def new_key_text() -> str:
+    return KEY_PREFIX + secrets.token_urlsafe(24)
+
+
+def make_api_key(
+    db: Session,
+    *,
+    organization_id: str,
+    user_id: str,
+    role: Role,
+    name: str,
+    scopes: list[str],
+    actor: Actor,
+    now: datetime,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """A new key and its text, which is not kept. Raises Invalid for wrong scopes or a time that has passed.
+
+    `role` is the owner's at this moment; the key never has more, also when the owner rises later.
+    """
+    chosen = normalize_scopes(scopes)
+    if expires_at is not None and expires_at <= now:
+        raise Invalid.field("expires_at", "Choose a time that lies ahead.")
+    text = new_key_text()
+    key = ApiKey(
+        id=new_id("key"),
+        organization_id=organization_id,
+        user_id=user_id,
+        name=name,
+        prefix=text[:SHOWN_PREFIX],
+        digest=digest_of(text),
+        scopes=",".join(chosen),
+        role=role,
+        made_by_key=actor.key_id,
+        created_at=now,
+        expires_at=expires_at,
+    )
+    db.add(key)
+    data = {"scopes": chosen, "expires_at": expires_at}
+    events.record(db, actor, "api_key.created", subject_id=key.id, subject_name=name, data=data, private_to=key.user_id)
+    return key, text
+
+
+def rotate_api_key(db: Session, key: ApiKey, *, actor: Actor, now: datetime) -> tuple[ApiKey, str]:
+    """Give the key another text; the old one is dead at once. 409 for a revoked key."""
+    if key.revoked_at is not None:
+        raise Conflict("This key is revoked; make a new one.")
+    text = new_key_text()
+    key.digest, key.prefix = digest_of(text), text[:SHOWN_PREFIX]
+    db.add(key)
+    events.record(db, actor, "api_key.rotated", subject_id=key.id, subject_name=key.name, private_to=key.user_id)
+    return key, text
+
+
+def revoke_api_key(db: Session, key: ApiKey, *, actor: Actor, now: datetime) -> None:
+    """Revoke the key and every key that it made, and that those made."""
+    waiting = [key]
+    while waiting:
+        one = waiting.pop()
+        waiting.extend(queries.keys_made_by(db, one.id))
+        if one.revoked_at is None:
+            one.revoked_at = now
+            db.add(one)
+            events.record(
+                db, actor, "api_key.revoked", subject_id=one.id, subject_name=one.name, private_to=one.user_id
+            )
+
+
+def add_member(
+    db: Session, *, organization_id: str, email: str, role: Role, name: str, actor: Actor, now: datetime
+) -> Membership:
+    """A person in the organization, made if there is none with that address. Conflict if already a member."""
+    address = email.strip().lower()
+    if "@" not in address or len(address) > 254 or any(c.isspace() for c in address):
+        raise Invalid.field("email", f"{email[:80]!r} is not an email address.")
+    user = queries.user_by_email(db, address)
+    if user is None:
+        user = User(id=new_id("usr"), email=address, name=name, created_at=now)
+        db.add(user)
+        db.flush()
+    elif queries.membership(db, organization_id, user.id) is not None:
+        raise Conflict(f"{address} is a member already.")
+    member = Membership(id=new_id("mem"), organization_id=organization_id, user_id=user.id, role=role, created_at=now)
+    db.add(member)
+    data = {"email": address, "role": role}
+    events.record(db, actor, "member.added", subject_id=member.id, subject_name=name or address, data=data)
+    return member
+
+
+def begin_session(
+    db: Session, *, user: User, organization_id: str, ip: str, user_agent: str, now: datetime
+) -> SignInSession:
+    session = SignInSession(
+        id=new_id("ses"),
+        user_id=user.id,
+        organization_id=organization_id,
+        created_at=now,
+        last_seen_at=now,
+        expires_at=now + SESSION_LIFE,
+        ip=ip[:45],
+        user_agent=user_agent[:300],
+    )
+    db.add(session)
+    return session
+
+
+def end_session(db: Session, session: SignInSession, *, actor: Actor) -> None:
+    db.delete(session)
+    events.record(db, actor, "session.ended", subject_id=session.id, private_to=session.user_id)

@@ -1,0 +1,81 @@
+"""Remembers when a key or a session was last used, and writes it down at most once a minute, outside the request."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import update
+from sqlmodel import Session, col
+
+from app.accounts.models import ApiKey, SignInSession
+from app.db import Database
+from app.web.ask import Principal
+from app.web.identify import Credential
+
+log = logging.getLogger("lattice.accounts")
+WRITE_EVERY = 5.0
+ONCE_IN = timedelta(minutes=1)
+Find = Callable[[Session, Credential, datetime], Principal | None]
+
+
+class Touches:
+    """A small thread that writes what requests noted."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._noted: dict[str, datetime] = {}
+        self._written: dict[str, datetime] = {}
+        self._lock = threading.Lock()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="lattice-touches", daemon=True)
+
+    def noting(self, find: Find) -> Find:
+        """`find`, remembering whom it found."""
+
+        def find_and_note(db: Session, credential: Credential, now: datetime) -> Principal | None:
+            found = find(db, credential, now)
+            if found is not None:
+                self._note(found.key_id or found.session_id or "", now)
+            return found
+
+        return find_and_note
+
+    def _note(self, used: str, now: datetime) -> None:
+        written = self._written.get(used)
+        if written is None or now - written >= ONCE_IN:
+            with self._lock:
+                self._noted[used] = now
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ending.set()
+        self._thread.join(5)
+        self.write()
+
+    def _run(self) -> None:
+        while not self._ending.wait(WRITE_EVERY):
+            try:
+                self.write()
+            except Exception:
+                log.warning("when keys and sessions were last used could not be written; trying again", exc_info=True)
+
+    def write(self) -> None:
+        with self._lock:
+            noted, self._noted = self._noted, {}
+        if not noted:
+            return
+        with self._db.write() as db:
+            for used, at in noted.items():
+                if used.startswith("key_"):
+                    db.connection().execute(update(ApiKey).where(col(ApiKey.id) == used).values(last_used_at=at))
+                else:
+                    db.connection().execute(
+                        update(SignInSession).where(col(SignInSession.id) == used).values(last_seen_at=at)
+                    )
+        newest = max(noted.values())
+        self._written = {k: v for k, v in {**self._written, **noted}.items() if newest - v < ONCE_IN}

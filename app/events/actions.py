@@ -1,0 +1,95 @@
+"""The audit page and list, and the live stream that pages and programs follow."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated
+
+import anyio.to_thread
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+
+from app.events import queries
+from app.events.answers import EventView
+from app.events.models import Event
+from app.site import Site
+from app.web.action import Action, Kind
+from app.web.answer import dumps
+from app.web.ask import Ask, Principal
+from app.web.fields import FilterText, Id
+from app.web.paging import ListQuery, Page
+from app.web.streams import EventStream, Frame
+
+Seq = Annotated[int, Field(ge=0, lt=1 << 63)]
+
+
+class EventQuery(ListQuery):
+    action: Annotated[FilterText | None, Field(description="`job.submitted`, or a noun: `job`.")] = None
+    actor: Annotated[str | None, StringConstraints(max_length=40), Field(description="An id, or `me`.")] = None
+    subject: Id | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+
+
+class LiveQuery(BaseModel):
+    topics: Annotated[FilterText, Field(description="Nouns, comma between: `job,node_pool`. Empty: all.")] = ""
+    after: Annotated[Seq | None, Field(description="The `seq` to go on after; default: from now on.")] = None
+
+
+def list_events(ask: Ask) -> Page[EventView]:
+    q: EventQuery = ask.query
+    after = q.after(int)
+    actor = ask.principal.user_id if q.actor == "me" else q.actor
+    rows = queries.newest(
+        ask.db,
+        ask.principal,
+        limit=q.limit,
+        before=after[0] if after else None,
+        action=q.action,
+        actor=actor,
+        subject=q.subject,
+        since=q.since,
+        until=q.until,
+    )
+    return q.page(rows, key=lambda e: (e.seq or 0,), item=EventView.of)
+
+
+def follow_events(ask: Ask) -> EventStream:
+    """Server-sent events named after nouns; the id is the event's `seq`, so `Last-Event-ID` resumes without a gap."""
+    resumed = ask.headers.get("last-event-id", "")
+    after = int(resumed) if resumed.isdecimal() and len(resumed) < 19 else ask.query.after
+    start = queries.last_seq(ask.db) if after is None else after
+    topics = frozenset(t.strip() for t in ask.query.topics.split(",") if t.strip())
+    site, me = ask.site, ask.principal
+    return EventStream(lambda: _frames(site, me, start, topics))
+
+
+async def _frames(site: Site, me: Principal, seq: int, topics: frozenset[str]) -> AsyncIterator[Frame]:
+    yield Frame("{}", event="ready", id=str(seq))
+    while True:
+        newest = await site.pulse.beyond(seq)
+        while seq < newest:
+            rows = await anyio.to_thread.run_sync(_read, site, me, seq)
+            for row in rows:
+                noun = row.action.partition(".")[0]
+                if not topics or noun in topics:
+                    yield Frame(dumps(EventView.of(row)).decode(), event=noun, id=str(row.seq))
+            seq = rows[-1].seq or newest if len(rows) == queries.BATCH else newest
+
+
+def _read(site: Site, me: Principal, after: int) -> Sequence[Event]:
+    with site.db.read() as db:
+        return queries.following(db, me, after)
+
+
+ACTIONS = [
+    Action("GET", "/events", list_events, query=EventQuery, page="events/index.html"),
+    Action(
+        "GET",
+        "/live",
+        follow_events,
+        query=LiveQuery,
+        kind=Kind.STREAM,
+        headers=("last-event-id",),
+        media="text/event-stream",
+    ),
+]

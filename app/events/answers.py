@@ -1,0 +1,56 @@
+"""An event as Actions answer it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from app.events.models import Event
+
+
+@dataclass(frozen=True, slots=True)
+class EventActor:
+    kind: str  # user | key | system
+    id: str | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    seq: int
+    at: datetime
+    action: str
+    summary: str
+    subject_id: str
+    subject_kind: str
+    subject_name: str
+    actor: EventActor
+    key_id: str | None
+    ip: str | None
+    data: dict[str, Any]
+
+    @classmethod
+    def of(cls, e: Event) -> EventView:
+        return cls(
+            seq=e.seq or 0,
+            at=e.at,
+            action=e.action,
+            summary=summary(e),
+            subject_id=e.subject_id,
+            subject_kind=e.action.partition(".")[0],
+            subject_name=e.subject_name,
+            actor=EventActor(e.actor_kind, e.actor_id, e.actor_name),
+            key_id=e.key_id,
+            ip=e.ip,
+            data=orjson.loads(e.data),
+        )
+
+
+def summary(e: Event) -> str:
+    """`Ada submitted job train`, from `job.submitted`."""
+    noun, _, verb = e.action.partition(".")
+    thing = f"{noun.replace('_', ' ').replace('api key', 'API key')} {e.subject_name or e.subject_id}"
+    return f"{e.actor_name or 'Somebody'}: {thing} {verb.replace('_', ' ')}"

@@ -1,0 +1,73 @@
+"""`/healthz` (alive), `/readyz` (database reached, schema not behind, workers beating) and `/metrics` (Prometheus)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import anyio.to_thread
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from sqlalchemy import func
+from sqlmodel import col, select
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app import migrate
+from app.db import utcnow
+from app.jobs.models import JobTotal
+from app.site import Site
+from app.workers.loop import SILENT_AFTER, beats
+
+
+class Health:
+    """The three endpoints that no Action table holds: they are for machines that run the server."""
+
+    def __init__(self, site: Site, registry: CollectorRegistry) -> None:
+        self.site = site
+        self.registry = registry
+        self._jobs = Gauge("lattice_jobs", "Jobs by state.", ("state",), registry=registry)
+        self._beats = Gauge(
+            "lattice_worker_age_seconds", "Since the worker's last round.", ("worker",), registry=registry
+        )
+        self._pool = Gauge("lattice_database_connections", "Connections of the pool.", ("state",), registry=registry)
+
+    async def alive(self, _request: Request) -> Response:
+        return Response(b'{"status": "alive"}', media_type="application/json")
+
+    async def ready(self, _request: Request) -> Response:
+        wrong = await anyio.to_thread.run_sync(self.what_is_wrong)
+        body = orjson.dumps({"status": "not ready" if wrong else "ready", "wrong": wrong})
+        return Response(body, 503 if wrong else 200, media_type="application/json")
+
+    def what_is_wrong(self) -> list[str]:
+        """A sentence for each thing that keeps this server from serving; empty when it is ready."""
+        if not self.site.db.is_reached():
+            return ["The database can't be reached."]
+        wrong = (
+            []
+            if migrate.is_current(self.site.db)
+            else ["The database's schema is behind; run `lattice server migrate`."]
+        )
+        with self.site.db.read() as db:
+            silent = [
+                name
+                for name, at in beats(db).items()
+                if name.startswith(self.site.datadir.host_id) and utcnow() - at > timedelta(seconds=SILENT_AFTER)
+            ]
+        return wrong + [f"The worker {name} has not finished a round for a minute." for name in silent]
+
+    async def metrics(self, _request: Request) -> Response:
+        body = await anyio.to_thread.run_sync(self._collect)
+        return Response(body, media_type=CONTENT_TYPE_LATEST)
+
+    def _collect(self) -> bytes:
+        with self.site.db.read() as db:
+            totals = db.exec(select(JobTotal.state, func.sum(col(JobTotal.count))).group_by(col(JobTotal.state))).all()
+            for state, count in totals:
+                self._jobs.labels(str(state)).set(count)
+            for name, at in beats(db).items():
+                self._beats.labels(name).set(max(0.0, (utcnow() - at).total_seconds()))
+        pool = self.site.db.engine.pool
+        for state, number in (("in_use", pool.checkedout()), ("size", pool.size())):  # type: ignore[attr-defined]
+            self._pool.labels(state).set(number)
+        return generate_latest(self.registry)

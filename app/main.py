@@ -1,0 +1,118 @@
+"""Builds the application: the tables, the layers around them, and the lifespan that starts and stops the workers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio.to_thread
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from app.accounts import actions as accounts
+from app.accounts import queries as account_queries
+from app.accounts.touch import Touches
+from app.db import POOL_SIZE
+from app.events import actions as events
+from app.health import Health
+from app.site import Site
+from app.web import openapi
+from app.web.answer import API, HtmlAnswer, dumps
+from app.web.edge import Edge, RequestMetrics
+from app.web.identify import CookieSigner, Identify
+from app.web.pages import STATIC, Pages
+from app.web.routes import not_found, routes_of
+from app.web.serve import House
+
+ACTIONS = [*accounts.ACTIONS, *events.ACTIONS]
+NAV: tuple[tuple[str, str, str], ...] = (
+    ("/jobs", "Jobs", "list-checks"),
+    ("/node-pools", "Node pools", "server"),
+    ("/api-keys", "API keys", "key-round"),
+    ("/events", "Audit", "scroll-text"),
+    ("/settings", "Settings", "settings"),
+)
+FOREVER = "public, max-age=31536000, immutable"
+
+
+class Static(StaticFiles):
+    """Files under names that carry their content's hash are kept by browsers for ever, others are asked for again."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        if response.status_code in {200, 304}:
+            response.headers["Cache-Control"] = FOREVER if b"v=" in scope["query_string"] else "no-cache"
+        return response
+
+
+def create_app(site: Site) -> Starlette:
+    """The ASGI application over a site that is ready: migrated, locked, its keys loaded."""
+    registry = CollectorRegistry()
+    signer = CookieSigner(site.cookie_passwords)
+    touches = Touches(site.db)
+    pages = Pages(NAV, dev=site.settings.lattice_dev)
+    house = House(site, touches.noting(account_queries.find_principal), HtmlAnswer(pages), signer)
+    health = Health(site, registry)
+    app = Starlette(
+        routes=[*routes_of(house, ACTIONS), *_plain_routes(site, health)],
+        middleware=[
+            Middleware(Edge, settings=site.settings, metrics=RequestMetrics(registry)),
+            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
+            Middleware(Identify, signer=signer),
+        ],
+        lifespan=_lifespan(site, touches),
+    )
+    app.router.redirect_slashes = False
+    app.router.default = not_found(house)
+    app.state.house = house
+    return app
+
+
+def _plain_routes(site: Site, health: Health) -> list[BaseRoute]:
+    document = dumps(openapi.document(ACTIONS, site.settings.url))
+
+    async def describe(_request: Request) -> Response:
+        return Response(document, media_type="application/json")
+
+    async def home(_request: Request) -> Response:
+        return RedirectResponse("/jobs", 303)
+
+    async def favicon(_request: Request) -> Response:
+        return RedirectResponse("/static/favicon.svg", 301)
+
+    async def robots(_request: Request) -> Response:
+        return PlainTextResponse("User-agent: *\nDisallow: /\n")
+
+    return [
+        Route("/", home),
+        Route(f"{API}/openapi.json", describe),
+        Route("/healthz", health.alive),
+        Route("/readyz", health.ready),
+        Route("/metrics", health.metrics),
+        Route("/favicon.ico", favicon),
+        Route("/robots.txt", robots),
+        Mount("/static", Static(directory=STATIC)),
+    ]
+
+
+def _lifespan(site: Site, touches: Touches) -> Any:
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = POOL_SIZE
+        await site.pulse.start()
+        touches.start()
+        try:
+            yield
+        finally:
+            touches.stop()
+            await site.pulse.stop()
+
+    return lifespan

@@ -1,0 +1,137 @@
+"""Turn a handler's value, or a Problem, into bytes: a page, one block of it, a redirect, or JSON.
+
+The page of a thing and its JSON are the same value. Which face is asked for follows from the mount and htmx's headers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.web.action import Action
+from app.web.ask import Ask
+from app.web.forms import Form
+from app.web.pages import Pages
+from app.web.problems import Problem, Unauthenticated
+from app.web.streams import Text
+
+API = "/api/v1"
+VARY = "HX-Request, HX-Request-Type, HX-Target, Cookie"
+JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
+
+
+def dumps(value: object) -> bytes:
+    return orjson.dumps(value, default=_plain, option=JSON_OPTIONS)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, (frozenset, set, tuple)):
+        return sorted(value)
+    raise TypeError(f"not an answer: {type(value).__name__}")
+
+
+def json_answer(ask: Ask, action: Action, value: Any) -> Response:
+    if isinstance(value, Text):
+        return Response(value.data, media_type=value.media, headers=dict(value.headers))
+    if action.status == 204:
+        return Response(status_code=204)
+    response = Response(dumps(value), action.status, media_type="application/json")
+    if action.status == 201:
+        response.headers["Location"] = f"{API}{thing_path(action, value)}"
+    return response
+
+
+def collection_of(action: Action) -> str:
+    return action.path.split("/{id}")[0]
+
+
+def thing_path(action: Action, value: Any) -> str:
+    return f"{collection_of(action)}/{value.id}"
+
+
+def wants_fragment(request: Request) -> bool:
+    return "hx-request" in request.headers and request.headers.get("hx-request-type") == "partial"
+
+
+def target_block(request: Request) -> str | None:
+    """The block that htmx will put the answer in: `HX-Target: div#job-rows` asks for the block `job_rows`."""
+    target = request.headers.get("hx-target", "")
+    _, _, element_id = target.rpartition("#")
+    return element_id.replace("-", "_") or None
+
+
+class HtmlAnswer:
+    """The HTML face. `form` carries a rejected form back into its page."""
+
+    def __init__(self, pages: Pages) -> None:
+        self.pages = pages
+
+    def page(self, request: Request, ask: Ask, name: str, value: Any, *, status: int, form: Form | None) -> Response:
+        if isinstance(value, Text):
+            return Response(value.data, media_type=value.media, headers=dict(value.headers))
+        context = self.pages.context(
+            path=request.url.path, url=ask.url, me=ask.someone, value=value, form=form, ask=ask
+        )
+        block = target_block(request) if wants_fragment(request) else None
+        if block and self.pages.has_block(name, block):
+            body = self.pages.block(name, block, context)
+        else:
+            body = self.pages.page(name, context)
+        return Response(body, status, media_type="text/html", headers={"Vary": VARY})
+
+    def after_write(self, request: Request, ask: Ask, action: Action, value: Any) -> Response:
+        return redirect(request, self._next(ask, action, value))
+
+    def _next(self, ask: Ask, action: Action, value: Any) -> str:
+        if action.then is not None:
+            return ask.next or action.then.replace("{id}", str(ask.path.get("id", "")))
+        return collection_of(action) if action.status == 204 else thing_path(action, value)
+
+    def problem(self, request: Request, problem: Problem, me: Any, request_id: str) -> Response:
+        context = self.pages.context(
+            path=request.url.path, url=str(request.url.path), me=me, value=None, problem=problem, request_id=request_id
+        )
+        name = "problem-fragment.html" if wants_fragment(request) else "problem.html"
+        return Response(self.pages.page(name, context), problem.status, media_type="text/html", headers=problem.headers)
+
+
+def redirect(request: Request, to: str) -> Response:
+    """303, or for htmx a 204 that makes it go there."""
+    if "hx-request" in request.headers:
+        return Response(status_code=204, headers={"HX-Location": to})
+    return Response(status_code=303, headers={"Location": to})
+
+
+def to_sign_in(request: Request) -> Response:
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    if request.method not in {"GET", "HEAD"}:
+        target = "/"
+    where = "/sign-in" if target == "/" else f"/sign-in?next={quote(target, safe='')}"
+    if "hx-request" in request.headers:
+        return Response(status_code=204, headers={"HX-Redirect": where})
+    return Response(status_code=303, headers={"Location": where})
+
+
+def problem_json(problem: Problem, request_id: str) -> Response:
+    """`application/problem+json` (RFC 9457)."""
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "errors": [dataclasses.asdict(e) for e in problem.errors],
+    }
+    if problem.status >= 500:
+        document["request_id"] = request_id
+    headers = dict(problem.headers)
+    if isinstance(problem, Unauthenticated):
+        headers.setdefault("WWW-Authenticate", "Bearer")
+    return Response(orjson.dumps(document), problem.status, media_type="application/problem+json", headers=headers)

@@ -1,0 +1,126 @@
+"""Request bodies: read within their limit, then made into the Action's model, whichever way they were written.
+
+A form post, a JSON post and a YAML post build the same model; their mistakes are the same `Invalid`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect, Request
+
+from app.web.action import Action
+from app.web.forms import FORM_TYPES, FormFields, parse_form
+from app.web.problems import BadRequest, FieldError, Invalid, TooLarge, UnsupportedMedia
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A body as it came. `too_large`: it was not read to its end."""
+
+    content_type: str
+    data: bytes
+    too_large: bool = False
+    limit: int = 0
+
+    @property
+    def is_form(self) -> bool:
+        return self.content_type in FORM_TYPES
+
+
+async def receive_body(request: Request, limit: int) -> Received:
+    """Read at most `limit` bytes. The refusal itself waits, so that who may not write learns that first."""
+    content_type = request.headers.get("content-type", "")
+    media = content_type.partition(";")[0].strip().lower()
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length[:20]) > limit:
+        return Received(media, b"", too_large=True, limit=limit)
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                return Received(media, b"", too_large=True, limit=limit)
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise BadRequest("The request ended before its body was complete.") from None
+    return Received(media, b"".join(chunks), limit=limit)
+
+
+def read_form(received: Received, raw_type: str) -> FormFields:
+    if received.too_large:
+        return FormFields({})
+    return parse_form(received.data, raw_type)
+
+
+def check_media(action: Action, received: Received, *, html: bool) -> None:
+    """415, then 413. An Action without a body model ignores what was sent."""
+    known = set(FORM_TYPES) if html else {"application/json"} | ({"application/yaml"} if action.yaml else set())
+    nothing_typed = html and not received.data and not received.content_type
+    if action.body is not None and received.content_type not in known and not nothing_typed:
+        names = " or ".join(sorted(known))
+        given = received.content_type[:80] or "none"
+        raise UnsupportedMedia(f"Send the body as {names}; the Content-Type given is {given}.")
+    if received.too_large:
+        raise TooLarge(f"The body is larger than {received.limit:,} bytes.")
+
+
+def build_body(action: Action, received: Received, form: FormFields | None) -> BaseModel | None:
+    """The Action's body model; raises BadRequest (400) or Invalid (422)."""
+    if action.body is None:
+        return None
+    if form is not None:
+        reshape = getattr(action.body, "from_form", None)
+        values: Any = reshape(form.nested()) if reshape else form.nested()
+    elif action.yaml is not None and received.content_type == "application/yaml":
+        values = action.yaml(received.data)
+    else:
+        values = _json(received.data)
+    return validated(action.body, values)
+
+
+def _json(data: bytes) -> Any:
+    try:
+        values = orjson.loads(data)
+    except orjson.JSONDecodeError as wrong:
+        raise BadRequest(f"The body is not JSON: {wrong}.") from None
+    if not isinstance(values, dict):
+        raise Invalid.field("", "Send a JSON object.")
+    return values
+
+
+def validated(model: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:
+    """Build the model or raise Invalid with one entry a wrong field."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as wrong:
+        errors = [FieldError(_path(e["loc"]), _message(dict(e))) for e in wrong.errors(include_url=False)[:50]]
+        raise Invalid(_summary(errors), errors=_unique(errors)) from None
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    return ".".join(str(p) for p in loc if not (isinstance(p, str) and p.startswith(("function-", "tagged-"))))
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    kind, message = error["type"], str(error["msg"])
+    if kind == "missing":
+        return "This field is needed."
+    if kind == "extra_forbidden":
+        return "There is no such field."
+    message = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return message[:1].upper() + message[1:] + ("" if message.endswith((".", "?", ")")) else ".")
+
+
+def _unique(errors: list[FieldError]) -> list[FieldError]:
+    return list(dict.fromkeys(errors))
+
+
+def _summary(errors: list[FieldError]) -> str:
+    first = errors[0]
+    return f"{first.field}: {first.message}" if first.field else first.message

@@ -1,0 +1,127 @@
+"""The outermost layers: request ids, known hosts, security headers, one log line and the metrics of each request.
+
+They see every request, also those that no route matches, and never its body.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.settings import Settings
+from app.web import answer
+from app.web.problems import BadRequest, Problem
+
+log = logging.getLogger("lattice.request")
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'"
+)
+HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+HSTS = "max-age=31536000"
+
+
+class RequestMetrics:
+    """Counts by route pattern, never by raw path, so that the number of series is bounded."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "lattice_http_requests", "Requests answered.", ("method", "route", "status"), registry=registry
+        )
+        self.seconds = Histogram(
+            "lattice_http_request_seconds",
+            "Time to the end of the answer.",
+            ("route",),
+            registry=registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
+        )
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        self.requests.labels(method if method in METHODS else "other", route, str(status)).inc()
+        self.seconds.labels(route).observe(seconds)
+
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Edge:
+    """ASGI middleware around everything."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: RequestMetrics) -> None:
+        self.app = app
+        self.settings = settings
+        self.metrics = metrics
+        self.headers = dict(HEADERS)
+        if settings.secure_cookies:
+            self.headers["Strict-Transport-Security"] = HSTS
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = scope["lattice.request_id"] = secrets.token_hex(8)
+        began = time.perf_counter()
+        status = 500
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status, started
+            if message["type"] == "http.response.start":
+                started = True
+                status = message["status"]
+                self._add_headers(MutableHeaders(scope=message), request_id)
+            await send(message)
+
+        try:
+            if not self.settings.is_known_host(Headers(scope=scope).get("host", "")):
+                raise BadRequest("This server does not answer to that Host; set BASE_URL or ALLOWED_HOSTS.")
+            await self.app(scope, receive, send_with_headers)
+        except Problem as problem:
+            await answer.problem_json(problem, request_id)(scope, receive, send_with_headers)
+        except Exception:
+            log.exception("request %s failed", request_id)
+            if started:
+                raise
+            crash = Problem(f"The server failed; its log has the details under request {request_id}.")
+            await answer.problem_json(crash, request_id)(scope, receive, send_with_headers)
+        finally:
+            self._record(scope, status, time.perf_counter() - began, request_id)
+
+    def _add_headers(self, headers: MutableHeaders, request_id: str) -> None:
+        for name, value in self.headers.items():
+            headers.setdefault(name, value)
+        headers.setdefault("Cache-Control", "no-store")
+        headers["X-Request-Id"] = request_id
+
+    def _record(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+        route = scope.get("lattice.route", "unmatched")
+        self.metrics.observe(scope["method"], route, status, seconds)
+        if log.isEnabledFor(logging.INFO) or status >= 500:
+            level = logging.ERROR if status >= 500 else logging.INFO
+            log.log(
+                level,
+                "request",
+                extra={
+                    "fields": {
+                        "request_id": request_id,
+                        "method": scope["method"],
+                        "route": route,
+                        "status": status,
+                        "ms": round(seconds * 1000, 2),
+                        "ip": scope["client"][0] if scope.get("client") else None,
+                    }
+                },
+            )

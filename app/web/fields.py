@@ -1,0 +1,39 @@
+"""Kinds of text that bodies are made of. What a database or a page can't hold is refused here, with a sentence."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
+
+
+def storable(text: str) -> str:
+    """No NUL (Postgres can't hold it) and no lone surrogate (UTF-8 can't)."""
+    if "\x00" in text:
+        raise ValueError("This contains a NUL character.")
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise ValueError("This contains a lone surrogate, which is not text.")
+    return text
+
+
+def one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("Use one line of printable characters.")
+    return text
+
+
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    AfterValidator(storable),
+    AfterValidator(one_line),
+]
+FilterText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(storable)]
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,8}_[0-9a-z]{1,40}$")]
+
+
+def own_path(text: str | None) -> str | None:
+    """The text if it is a path of this server, else None: never another site, whatever its spelling."""
+    if not text or not text.startswith("/") or text[1:2] in {"/", "\\"} or "\\" in text or not text.isprintable():
+        return None
+    return text

@@ -1,0 +1,109 @@
+"""HTML forms: decode them, and give a page back what was typed and what is wrong with it.
+
+Nested fields are dotted (`resources.cpus`), repeated names make lists, empty strings are left out. Names that begin
+with `_` belong to the frame: `_method`, and `_organization`, the organization that the form was rendered for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from python_multipart import create_form_parser
+from python_multipart.exceptions import FormParserError
+
+from app.web.problems import BadRequest, Problem
+
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+MOST_FIELDS = 2000
+
+
+@dataclass(slots=True)
+class FormFields:
+    raw: dict[str, list[str]]
+
+    def first(self, name: str) -> str | None:
+        values = self.raw.get(name)
+        return values[0] if values else None
+
+    def nested(self) -> dict[str, Any]:
+        """The fields without the frame's own, as the nested values that a body model is built from."""
+        out: dict[str, Any] = {}
+        for name, values in self.raw.items():
+            kept = [v for v in values if v != ""]
+            if name.startswith("_") or not kept:
+                continue
+            _put(out, name.split("."), kept if len(kept) > 1 or name.endswith("[]") else kept[0])
+        return out
+
+
+def _put(out: dict[str, Any], path: list[str], value: Any) -> None:
+    *parents, last = path
+    for part in parents[:8]:
+        inner = out.setdefault(part, {})
+        if not isinstance(inner, dict):
+            return
+        out = inner
+    out[last.removesuffix("[]")] = value
+
+
+def parse_form(data: bytes, content_type: str) -> FormFields:
+    """Decode an urlencoded or multipart body; raises BadRequest. Files in it are refused: no form takes one."""
+    if content_type.lower().startswith("multipart/form-data"):
+        pairs = _multipart(data, content_type)
+    else:
+        pairs = _urlencoded(data)
+    raw: dict[str, list[str]] = {}
+    for name, value in pairs:
+        raw.setdefault(name, []).append(value.replace("\r\n", "\n"))
+    return FormFields(raw)
+
+
+def _urlencoded(data: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(data.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
+    except ValueError:
+        raise BadRequest("The form could not be read: it is not UTF-8, or has too many fields.") from None
+
+
+def _multipart(data: bytes, content_type: str) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    files: list[object] = []
+
+    def on_field(found: Any) -> None:
+        if len(pairs) >= MOST_FIELDS:
+            raise FormParserError("too many fields")
+        pairs.append((found.field_name.decode(), (found.value or b"").decode()))
+
+    try:
+        parser = create_form_parser({"Content-Type": content_type.encode()}, on_field, files.append)
+        parser.write(data)
+        parser.finalize()
+    except (FormParserError, ValueError, KeyError):
+        raise BadRequest("The form could not be read.") from None
+    if files:
+        raise BadRequest("This form takes no files.")
+    return pairs
+
+
+@dataclass(slots=True)
+class Form:
+    """What a page shows in its form: `values` as typed (dotted name → text or list), `errors` by dotted name."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    problem: Problem | None = None
+
+    @classmethod
+    def rejected(cls, fields: FormFields, problem: Problem) -> Form:
+        values = {
+            name.removesuffix("[]"): (texts[0] if len(texts) == 1 and not name.endswith("[]") else texts)
+            for name, texts in fields.raw.items()
+            if not name.startswith("_")
+        }
+        errors: dict[str, str] = {}
+        for error in problem.errors:
+            errors.setdefault(error.field, error.message)
+        return cls(values, errors, problem)

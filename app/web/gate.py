@@ -1,0 +1,59 @@
+"""The one enforcement middleware: it compares the principal with the Action's row and lets in, or refuses.
+
+Deny by default. The order of refusals is 401, 403, 404, then the body's 415, 413, 400, 422. The one loader here
+fetches `thing`, checking organization and visibility (404), then owner (403).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlmodel import Session, SQLModel
+
+from app.web.action import Action, Role, Scope
+from app.web.ask import Principal
+from app.web.problems import Forbidden, NotFound, Unauthenticated
+
+ID_LENGTH = 60
+
+
+def admit(action: Action, someone: Principal | None) -> None:
+    """Raise Unauthenticated or Forbidden unless `someone` may do `action` at all."""
+    if action.public:
+        return
+    if someone is None:
+        raise Unauthenticated("Sign in, or send an API key as `Authorization: Bearer lk_…`.")
+    needed = needed_scope(action)
+    if needed is not None and not someone.has_scope(needed):
+        raise Forbidden(f"This API key lacks the scope {needed.value}.")
+    if action.role is Role.ADMIN and not someone.is_admin:
+        raise Forbidden("This needs the role admin in the organization.")
+
+
+def needed_scope(action: Action) -> Scope | None:
+    """A write that declares no scope needs `admin` from a key."""
+    if not action.writes or action.public or action.open_write:
+        return None
+    return action.needs or Scope.ADMIN
+
+
+def load_thing(db: Session, action: Action, someone: Principal | None, thing_id: str) -> SQLModel:
+    """The thing that `{id}` names, for this principal; NotFound never tells whether it exists elsewhere."""
+    assert action.thing is not None and someone is not None
+    thing: Any = db.get(action.thing, thing_id) if 0 < len(thing_id) <= ID_LENGTH and thing_id.isascii() else None
+    if thing is None or thing.organization_id != someone.organization_id or not may_see(thing, someone):
+        raise NotFound(f"There is no {noun(action.thing)} {thing_id[:ID_LENGTH]!r} here.")
+    if action.owner_only and not someone.is_admin and thing.owner_id != someone.user_id:
+        raise Forbidden(f"Only the owner of this {noun(action.thing)}, or an admin, may do that.")
+    found: SQLModel = thing
+    return found
+
+
+def may_see(thing: Any, someone: Principal) -> bool:
+    if someone.is_admin or not getattr(thing, "is_private", False):
+        return True
+    return bool(thing.owner_id == someone.user_id)
+
+
+def noun(model: type[SQLModel]) -> str:
+    return str(model.__tablename__).replace("_", " ").replace("api key", "API key")

@@ -1,0 +1,84 @@
+"""Parse the credential of a request and verify its signature: no I/O, no judgement. The Gate looks the principal up.
+
+Where a key and a cookie both come, the key alone counts. A dead cookie is nobody; a dead key is 401.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from itsdangerous import BadSignature, URLSafeSerializer
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+COOKIE = "lattice_session"
+KEY_PREFIX = "lk_"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCredential:
+    """A presented API key, as its SHA-256; None when what was presented can't be a key."""
+
+    digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CookieCredential:
+    """A session id whose signature is right; None when the cookie is bent, so that it is cleared."""
+
+    session_id: str | None
+
+
+Credential = KeyCredential | CookieCredential | None
+
+
+def digest_of(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+class CookieSigner:
+    """Signs session ids with the newest password and accepts all of them."""
+
+    def __init__(self, passwords: tuple[str, ...]) -> None:
+        self._serializer = URLSafeSerializer(list(reversed(passwords)), salt="lattice.session")
+
+    def sign(self, session_id: str) -> str:
+        return str(self._serializer.dumps(session_id))
+
+    def read(self, value: str) -> str | None:
+        try:
+            session_id = self._serializer.loads(value)
+        except BadSignature:
+            return None
+        return session_id if isinstance(session_id, str) else None
+
+
+class Identify:
+    """ASGI middleware: sets `scope["lattice.credential"]`."""
+
+    def __init__(self, app: ASGIApp, signer: CookieSigner) -> None:
+        self.app = app
+        self.signer = signer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["lattice.credential"] = self._credential(Headers(scope=scope))
+        await self.app(scope, receive, send)
+
+    def _credential(self, headers: Headers) -> Credential:
+        authorization = headers.get("authorization")
+        if authorization is not None:
+            scheme, _, key = authorization.partition(" ")
+            is_key = scheme.lower() == "bearer" and key.startswith(KEY_PREFIX) and len(key) < 200
+            return KeyCredential(digest_of(key) if is_key else None)
+        value = _cookie(headers.get("cookie", ""))
+        return None if value is None else CookieCredential(self.signer.read(value))
+
+
+def _cookie(header: str) -> str | None:
+    for part in header.split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == COOKIE:
+            return value
+    return None

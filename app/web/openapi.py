@@ -1,0 +1,229 @@
+"""The OpenAPI 3.1 document, made from the Action tables: every body, answer and error of every operation.
+
+It holds what the JSON mount does and nothing else; a handler's return annotation is its answer.
+"""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
+
+from app import __version__
+from app.web import answer
+from app.web.action import Action, Kind, Mount
+from app.web.gate import needed_scope
+from app.web.streams import EventStream, Text
+
+REF = "#/components/schemas/{model}"
+PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457.",
+    "required": ["type", "title", "status", "detail", "errors"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "message"],
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+MEANINGS = {
+    400: "The request can't be read, or its cursor is wrong.",
+    401: "No credential, or a dead one.",
+    403: "The scope, the role or the ownership is missing.",
+    404: "It is not here, or not to be seen.",
+    409: "It contradicts what is there.",
+    413: "The body is too large.",
+    415: "The content type is not one of these.",
+    422: "Some fields can't be accepted.",
+    503: "The database can't be reached.",
+}
+
+
+def document(actions: Iterable[Action], base_url: str) -> dict[str, Any]:
+    rows = [a for a in actions if a.on_api]
+    schemas = _Schemas(rows)
+    paths: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        paths.setdefault(answer.API + row.path, {})[row.method.lower()] = _operation(row, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Lattice",
+            "version": __version__,
+            "description": "A control plane for GPU compute.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": base_url}],
+        "paths": paths,
+        "components": {
+            "schemas": {**schemas.components, "Problem": PROBLEM},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key: `lk_…`."},
+                "session": {"type": "apiKey", "in": "cookie", "name": "lattice_session"},
+            },
+        },
+    }
+
+
+class _Schemas:
+    """JSON schemas of all bodies and answers, made together so that each shape has one name."""
+
+    def __init__(self, rows: list[Action]) -> None:
+        bodies = {r.body for r in rows if r.body}
+        adapters = {r.name: _adapter(r) for r in rows}
+        inputs: list[tuple[Any, JsonSchemaMode, TypeAdapter[Any]]] = [
+            (f"answer.{name}", "serialization", adapter) for name, adapter in adapters.items() if adapter
+        ]
+        inputs += [(f"body.{b.__name__}", "validation", TypeAdapter(b)) for b in bodies]
+        found, definitions = TypeAdapter.json_schemas(inputs, ref_template=REF)
+        self._found = {name: schema for (name, _), schema in found.items()}
+        self.components: dict[str, Any] = definitions.get("$defs", {})
+
+    def answer(self, row: Action) -> dict[str, Any]:
+        return self._found[f"answer.{row.name}"]
+
+    def body(self, row: Action) -> dict[str, Any]:
+        assert row.body is not None
+        return self._found[f"body.{row.body.__name__}"]
+
+
+def answer_type(row: Action) -> Any:
+    return typing.get_type_hints(row.handler).get("return")
+
+
+def _adapter(row: Action) -> TypeAdapter[Any] | None:
+    kind = answer_type(row)
+    parts = set(typing.get_args(kind)) or {kind}
+    if kind is type(None) or parts & {Text, EventStream}:
+        return None
+    return TypeAdapter(kind)
+
+
+def _operation(row: Action, schemas: _Schemas) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": row.name,
+        "summary": _summary(row),
+        "tags": [row.path.split("/")[1]],
+        "parameters": [*_path_parameters(row), *_query_parameters(row), *_header_parameters(row)],
+        "responses": {**_success(row, schemas), **_problems(row)},
+        "security": [{}] if row.public else [{"key": []}, {"session": []}],
+    }
+    scope = needed_scope(row)
+    if scope is not None:
+        operation["x-required-scope"] = scope.value
+    if row.role is not None:
+        operation["x-required-role"] = row.role.value
+    if row.body is not None:
+        operation["requestBody"] = _request_body(row, schemas)
+    return operation
+
+
+def _summary(row: Action) -> str:
+    return row.summary or row.name.replace("_", " ").capitalize().replace("api", "API")
+
+
+def _path_parameters(row: Action) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", row.path)
+    ]
+
+
+def _query_parameters(row: Action) -> list[dict[str, Any]]:
+    if row.query is None:
+        return []
+    schema = row.query.model_json_schema(ref_template=REF)
+    required = set(schema.get("required", ()))
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in required,
+            "schema": _inlined({k: v for k, v in property_.items() if k != "description"}, schema),
+            **({"description": property_["description"]} if "description" in property_ else {}),
+        }
+        for name, property_ in schema.get("properties", {}).items()
+    ]
+
+
+def _inlined(schema: Any, root: dict[str, Any]) -> Any:
+    """Query schemas are small: put their definitions where they are used."""
+    if isinstance(schema, list):
+        return [_inlined(s, root) for s in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(root["$defs"][schema["$ref"].rsplit("/", 1)[-1]], root)
+    return {k: _inlined(v, root) for k, v in schema.items() if k != "title"}
+
+
+def _header_parameters(row: Action) -> list[dict[str, Any]]:
+    names = list(row.headers) + (["idempotency-key"] if row.method == "POST" and row.status == 201 else [])
+    return [
+        {"name": n.title(), "in": "header", "required": False, "schema": {"type": "string", "maxLength": 200}}
+        for n in names
+    ]
+
+
+def _request_body(row: Action, schemas: _Schemas) -> dict[str, Any]:
+    content: dict[str, Any] = {"application/json": {"schema": schemas.body(row)}}
+    if row.yaml is not None:
+        content["application/yaml"] = {"schema": {"type": "string"}}
+    return {"required": True, "content": content}
+
+
+def _success(row: Action, schemas: _Schemas) -> dict[str, Any]:
+    if row.mount is Mount.API_ONLY_PATH:
+        return {"303": {"description": "Go there.", "headers": {"Location": {"schema": {"type": "string"}}}}}
+    if row.status == 204:
+        return {"204": {"description": "Done."}}
+    success: dict[str, Any] = {"description": "Done.", "content": _content(row, schemas)}
+    if row.status == 201:
+        success["headers"] = {"Location": {"schema": {"type": "string"}}}
+    return {str(row.status): success}
+
+
+def _content(row: Action, schemas: _Schemas) -> dict[str, Any]:
+    kind = answer_type(row)
+    parts = set(typing.get_args(kind)) or {kind}
+    content: dict[str, Any] = {}
+    if Text in parts:
+        content[row.media or "text/plain"] = {"schema": {"type": "string"}}
+    if EventStream in parts or row.kind is Kind.STREAM:
+        content["text/event-stream"] = {"schema": {"type": "string"}}
+    return content or {"application/json": {"schema": schemas.answer(row)}}
+
+
+def _problems(row: Action) -> dict[str, Any]:
+    statuses = {401, 503}  # a dead key is refused everywhere, also where anybody may
+    if row.writes:
+        statuses |= {403, 409}
+    if row.thing is not None:
+        statuses |= {404}
+    if row.body is not None:
+        statuses |= {400, 413, 415, 422}
+    if row.query is not None:
+        statuses |= {400, 422}
+    if row.status == 201:
+        statuses |= {400, 422}
+    return {
+        str(status): {
+            "description": MEANINGS[status],
+            "content": {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}},
+        }
+        for status in sorted(statuses)
+    }

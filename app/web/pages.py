@@ -1,0 +1,104 @@
+"""The HTML face: Jinja pages, blocks rendered alone, static files under names that change with their content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from app import __version__
+from app.web import filters
+from app.web.ask import Principal
+from app.web.forms import Form
+
+ROOT = Path(__file__).parent.parent.parent
+TEMPLATES = ROOT / "templates"
+STATIC = ROOT / "static"
+
+
+@dataclass(frozen=True, slots=True)
+class NavEntry:
+    """One line of the navigation; `current` marks the section that the page belongs to."""
+
+    href: str
+    label: str
+    icon: str
+    current: bool = False
+
+
+class Pages:
+    """Renders templates. `nav` is the table of (href, label, icon) in order."""
+
+    def __init__(self, nav: tuple[tuple[str, str, str], ...], *, dev: bool = False) -> None:
+        self._nav = nav
+        self._env = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            auto_reload=dev,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            enable_async=False,
+        )
+        self._env.filters.update(filters.FILTERS)
+        self._env.globals.update(version=__version__, static=_static_dev if dev else static_url)
+        self._env.globals["ui"] = self._macros()
+
+    def _macros(self) -> SimpleNamespace:
+        """Every macro of templates/ui/*.html, as `ui.name`, so that a block rendered alone has them too."""
+        macros: dict[str, Any] = {}
+        namespace = SimpleNamespace()
+        self._env.globals["ui"] = namespace  # macros may call one another
+        for file in sorted((TEMPLATES / "ui").glob("*.html")):
+            module = self._env.get_template(f"ui/{file.name}").module
+            macros.update({k: v for k, v in vars(module).items() if not k.startswith("_")})
+        namespace.__dict__.update(macros)
+        return namespace
+
+    def nav(self, path: str) -> list[NavEntry]:
+        return [
+            NavEntry(href, label, icon, path == href or path.startswith(href + "/")) for href, label, icon in self._nav
+        ]
+
+    def page(self, name: str, context: Mapping[str, Any]) -> str:
+        return self._env.get_template(name).render(**context)
+
+    def has_block(self, name: str, block: str) -> bool:
+        return block in self._env.get_template(name).blocks
+
+    def block(self, name: str, block: str, context: Mapping[str, Any]) -> str:
+        """One block of the page alone."""
+        template = self._env.get_template(name)
+        return "".join(template.blocks[block](template.new_context(dict(context))))
+
+    def context(
+        self, *, path: str, url: str, me: Principal | None, value: Any, form: Form | None = None, **more: Any
+    ) -> dict[str, Any]:
+        return {
+            "path": path,
+            "url": url,
+            "me": me,
+            "value": value,
+            "form": form or Form(),
+            "nav": self.nav(path),
+            **more,
+        }
+
+
+@cache
+def static_url(name: str) -> str:
+    """`/static/name?v=hash`: cached for ever by browsers, since another content has another address."""
+    return f"/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+
+
+def _static_dev(name: str) -> str:
+    return static_url.__wrapped__(name)
+
+
+Beside = Callable[..., Mapping[str, Any]]

@@ -1,0 +1,62 @@
+"""From Action tables to Starlette routes: one flat route a path and mount, with a table of methods behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.web import answer
+from app.web.action import Action, check
+from app.web.problems import NotFound
+from app.web.serve import Endpoint, House
+
+
+class Named:
+    """Notes the route's pattern for the metrics, then goes on."""
+
+    def __init__(self, app: ASGIApp, pattern: str) -> None:
+        self.app = app
+        self.pattern = pattern
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["lattice.route"] = self.pattern
+        await self.app(scope, receive, send)
+
+
+def routes_of(house: House, actions: Iterable[Action]) -> list[BaseRoute]:
+    """`/api/v1` first, then the HTML mount. Fixed paths stand before `{id}`, so that `/jobs/new` is not a job."""
+    rows = check(actions)
+    house.actions = {(a.method, a.path): a for a in rows}
+    api = [_route(house, answer.API + p, table, html=False) for p, table in _by_path(rows, html=False)]
+    pages = [_route(house, p, table, html=True) for p, table in _by_path(rows, html=True)]
+    return [*api, *pages]
+
+
+def _by_path(rows: Iterable[Action], *, html: bool) -> list[tuple[str, dict[str, Action]]]:
+    tables: dict[str, dict[str, Action]] = {}
+    for row in rows:
+        if row.on_html if html else row.on_api:
+            tables.setdefault(row.path, {})[row.method] = row
+    return sorted(tables.items(), key=lambda item: (item[0].count("{"), item[0]))
+
+
+def _route(house: House, path: str, table: dict[str, Action], *, html: bool) -> Route:
+    return Route(path, Named(Endpoint(house, table, html=html), path))
+
+
+def not_found(house: House) -> ASGIApp:
+    """What answers where no route matches, in the face of the mount that was asked."""
+
+    async def answer_it(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        on_api = request.url.path.startswith(answer.API)
+        problem = NotFound("There is nothing at this address.")
+        endpoint = Endpoint(house, {}, html=not on_api)
+        response: Response = endpoint.problem(request, problem, None)
+        await response(scope, receive, send)
+
+    return answer_it

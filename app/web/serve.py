@@ -1,0 +1,315 @@
+"""From a request to a response, for one path: Gate, body, handler, Answer, in one hop to a thread.
+
+A read happens in one read session. A write looks up who asks in a read session, then does its work in one write
+transaction; workers are woken after its commit.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import anyio.to_thread
+from pydantic import BaseModel
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlmodel import Session
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from app.db import utcnow
+from app.site import Site
+from app.web import answer, idempotency
+from app.web.action import Action, Mount
+from app.web.answer import HtmlAnswer
+from app.web.ask import Ask, Principal
+from app.web.bodies import Received, build_body, check_media, read_form, receive_body, validated
+from app.web.forms import Form, FormFields
+from app.web.gate import admit, load_thing
+from app.web.identify import COOKIE, CookieCredential, CookieSigner, Credential, KeyCredential
+from app.web.origin import require_same_origin
+from app.web.problems import (
+    Conflict,
+    MethodNotAllowed,
+    Problem,
+    Unauthenticated,
+    Unavailable,
+)
+from app.web.streams import EventStream, guarded
+
+log = logging.getLogger("lattice.web")
+FindPrincipal = Callable[[Session, Credential, datetime], Principal | None]
+FORM_STATUSES = {400, 409, 413, 422}
+
+
+def database_unavailable() -> Unavailable:
+    return Unavailable("The database can't be reached or is busy; try again.", headers={"Retry-After": "2"})
+
+
+class House:
+    """What all routes share: the site, how principals are found, how pages are drawn, and every Action by face."""
+
+    def __init__(self, site: Site, find: FindPrincipal, html: HtmlAnswer, signer: CookieSigner) -> None:
+        self.site = site
+        self.find = find
+        self.html = html
+        self.signer = signer
+        self.actions: dict[tuple[str, str], Action] = {}
+
+
+class Endpoint:
+    """The ASGI app of one path on one mount: a table from method to Action."""
+
+    def __init__(self, house: House, actions: Mapping[str, Action], *, html: bool) -> None:
+        self.house = house
+        self.actions = dict(actions)
+        self.html = html
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        response = await self._answer(request)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        received = Received("", b"")
+        if request.method not in {"GET", "HEAD", "OPTIONS"}:
+            limit = max((a.body_limit or self.house.site.settings.lattice_body_limit) for a in self.actions.values())
+            try:
+                received = await receive_body(request, limit)
+            except Problem as problem:
+                return self.problem(request, problem, None)
+        result = await anyio.to_thread.run_sync(Exchange(self, request, received).respond)
+        if isinstance(result, Response):
+            return result
+        return self._stream(request, result)
+
+    def _stream(self, request: Request, stream: EventStream) -> Response:
+        credential: Credential = request.scope["lattice.credential"]
+
+        async def still_stands() -> bool:
+            return await anyio.to_thread.run_sync(self._stands, credential)
+
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(guarded(stream, still_stands), media_type="text/event-stream", headers=headers)
+
+    def _stands(self, credential: Credential) -> bool:
+        with self.house.site.db.read() as db:
+            return credential is None or self.house.find(db, credential, utcnow()) is not None
+
+    def problem(self, request: Request, problem: Problem, me: Principal | None) -> Response:
+        request_id = request.scope.get("lattice.request_id", "")
+        if not self.html:
+            return answer.problem_json(problem, request_id)
+        if isinstance(problem, Unauthenticated):
+            return answer.to_sign_in(request)
+        return self.house.html.problem(request, problem, me, request_id)
+
+
+class Exchange:
+    """One request on its way through the house, in one thread."""
+
+    def __init__(self, endpoint: Endpoint, request: Request, received: Received) -> None:
+        self.endpoint = endpoint
+        self.house = endpoint.house
+        self.html = endpoint.html
+        self.request = request
+        self.received = received
+        self.form: FormFields | None = None
+        self.now = utcnow()
+        self.me: Principal | None = None
+        self.cookie_is_dead = False
+
+    def respond(self) -> Response | EventStream:
+        try:
+            result = self._respond()
+        except Problem as problem:
+            result = self.endpoint.problem(self.request, problem, self.me)
+        except IntegrityError:
+            log.warning("a unique value was taken between check and insert", exc_info=True)
+            result = self.endpoint.problem(self.request, Conflict("Something with that name was just made."), self.me)
+        except OperationalError:
+            log.exception("the database did not answer")
+            result = self.endpoint.problem(self.request, database_unavailable(), None)
+        if isinstance(result, Response) and self.cookie_is_dead:
+            result.delete_cookie(COOKIE, path="/")
+        return result
+
+    def _respond(self) -> Response | EventStream:
+        action = self._action()
+        credential: Credential = self.request.scope["lattice.credential"]
+        with self.house.site.db.read() as db:
+            self.me = self._principal(db, credential)
+            if isinstance(credential, KeyCredential) and self.me is None:
+                raise Unauthenticated("The API key is unknown, expired or revoked.")
+            admit(action, self.me)
+            if action.writes and not isinstance(credential, KeyCredential) and (self.me or self.html):
+                require_same_origin(self.request)
+            if action.thing is not None:
+                thing = load_thing(db, action, self.me, self.request.path_params["id"])
+            if not action.writes:
+                ask = self._ask(action, db)
+                value = self._call(ask, thing if action.thing else None, None)
+                if isinstance(value, EventStream):
+                    return value
+                return self._finish(ask, value)
+        return self._write(action)
+
+    def _action(self) -> Action:
+        method = self.request.method
+        if self.html and method == "POST" and self.received.is_form:
+            self.form = read_form(self.received, self.request.headers.get("content-type", ""))
+            wanted = (self.form.first("_method") or "POST").upper()
+            method = wanted if wanted in {"PATCH", "PUT", "DELETE"} else method
+        action = self.endpoint.actions.get("GET" if method == "HEAD" else method)
+        if action is None:
+            allowed = sorted(self.endpoint.actions) + ["HEAD"] * ("GET" in self.endpoint.actions)
+            raise MethodNotAllowed(
+                f"{method[:20]} is not possible here; {', '.join(allowed)} is.", headers={"Allow": ", ".join(allowed)}
+            )
+        return action
+
+    def _principal(self, db: Session, credential: Credential) -> Principal | None:
+        if credential is None:
+            return None
+        found = self.house.find(db, credential, self.now)
+        self.cookie_is_dead = found is None and isinstance(credential, CookieCredential)
+        return found
+
+    def _ask(self, action: Action, db: Session) -> Ask:
+        request = self.request
+        query = request.url.query
+        return Ask(
+            site=self.house.site,
+            action=action,
+            db=db,
+            now=self.now,
+            html=self.html,
+            path=request.path_params,
+            url=request.url.path + (f"?{query}" if query else ""),
+            ip=request.client.host if request.client else "",
+            user_agent=request.headers.get("user-agent", "")[:300],
+            request_id=request.scope.get("lattice.request_id", ""),
+            someone=self.me,
+            query=self._query(action),
+            headers={name: request.headers[name] for name in action.headers if name in request.headers},
+        )
+
+    def _query(self, action: Action) -> BaseModel | None:
+        if action.query is None:
+            return None
+        known = action.query.model_fields
+        values: dict[str, Any] = {}
+        for name, value in self.request.query_params.multi_items():
+            if (self.html and name not in known) or (self.html and value == ""):
+                continue
+            values[name] = value
+        return validated(action.query, values)
+
+    def _call(self, ask: Ask, thing: Any, body: BaseModel | None) -> Any:
+        arguments = ([thing] if ask.action.thing else []) + ([body] if ask.action.body else [])
+        return ask.action.handler(ask, *arguments)
+
+    def _write(self, action: Action) -> Response:
+        try:
+            self._check_form(action)
+            check_media(action, self.received, html=self.html)
+            body = build_body(action, self.received, self.form if self.html else None)
+            return self._carry_out_once(action, body)
+        except Problem as problem:
+            if self.html and action.form and problem.status in FORM_STATUSES:
+                return self._form_again(action, problem)
+            raise
+
+    def _check_form(self, action: Action) -> None:
+        """A form that was rendered for another organization is refused, so that a stale tab can't write there."""
+        rendered_for = self.form.first("_organization") if self.form else None
+        if self.me and rendered_for and rendered_for != self.me.organization_id:
+            raise Conflict("This page was opened for another organization; reload it and try again.")
+
+    def _carry_out_once(self, action: Action, body: BaseModel | None) -> Response:
+        """Two at once under one Idempotency-Key: the second meets the first's row and then answers as a replay."""
+        claim = self._claim(action)
+        try:
+            return self._carry_out(action, body, claim)
+        except IntegrityError:
+            if claim is None:
+                raise
+            return self._carry_out(action, body, claim)
+
+    def _carry_out(self, action: Action, body: BaseModel | None, claim: idempotency.Claim | None) -> Response:
+        with self.house.site.db.write() as db:
+            ask = self._ask(action, db)
+            thing = load_thing(db, action, self.me, self.request.path_params["id"]) if action.thing else None
+            earlier = claim.earlier(db, self.now) if claim else None
+            if earlier is not None:
+                value = self._replay(ask, earlier)
+            else:
+                value = self._call(ask, thing, body)
+                if claim:
+                    claim.keep(db, value.id, self.now)
+        for worker in ask.to_wake:
+            self.house.site.wake(worker)
+        response = self._finish(ask, value)
+        if earlier is not None:
+            response.headers["Idempotency-Replayed"] = "true"
+        return response
+
+    def _claim(self, action: Action) -> idempotency.Claim | None:
+        if action.method != "POST" or action.status != 201 or self.me is None:
+            return None
+        return idempotency.claim_of(
+            self.request.headers.get(idempotency.HEADER),
+            secret=self.house.site.keyring.pepper,
+            identity=self.me.identity,
+            method="POST",
+            path=self.request.url.path.removeprefix(answer.API),
+            body=self.received.content_type.encode() + b"\n" + self.received.data,
+        )
+
+    def _replay(self, ask: Ask, thing_id: str) -> Any:
+        """The thing as it is now, from the Action that shows it."""
+        show = self.house.actions["GET", answer.collection_of(ask.action) + "/{id}"]
+        return show.handler(ask, load_thing(ask.db, show, self.me, thing_id))
+
+    def _form_again(self, action: Action, problem: Problem) -> Response:
+        page = self.house.actions["GET", str(action.form)]
+        with self.house.site.db.read() as db:
+            ask = self._ask(page, db)
+            thing = load_thing(db, page, self.me, self.request.path_params["id"]) if page.thing else None
+            value = self._call(ask, thing, None)
+            form = Form.rejected(self.form or FormFields({}), problem)
+            assert page.page is not None
+            return self.house.html.page(self.request, ask, page.page, value, status=problem.status, form=form)
+
+    def _finish(self, ask: Ask, value: Any) -> Response:
+        action = ask.action
+        if not self.html and action.mount is not Mount.API_ONLY_PATH:
+            response = answer.json_answer(ask, action, value)
+        elif action.page and (not action.writes or value is not None):
+            response = self.house.html.page(self.request, ask, action.page, value, status=action.status, form=None)
+        else:
+            response = self.house.html.after_write(self.request, ask, action, value)
+        self._set_cookie(response, ask)
+        response.headers.update(ask.answer_headers)
+        return response
+
+    def _set_cookie(self, response: Response, ask: Ask) -> None:
+        if ask.cookie is None:
+            return
+        self.cookie_is_dead = False
+        secure = self.house.site.settings.secure_cookies
+        if ask.cookie.session_id is None:
+            response.delete_cookie(COOKIE, path="/", secure=secure, httponly=True, samesite="lax")
+            return
+        response.set_cookie(
+            COOKIE,
+            self.house.signer.sign(ask.cookie.session_id),
+            max_age=ask.cookie.max_age,
+            path="/",
+            secure=secure,
+            httponly=True,
+            samesite="lax",
+        )

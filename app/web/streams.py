@@ -1,0 +1,84 @@
+"""Answers that are not one value: text with its own headers, and server-sent events that go on.
+
+A stream holds no database connection and no thread while it waits. Every two seconds it asks again whether its
+principal still stands, and ends when not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+RECHECK_SECONDS = 2.0
+HEARTBEAT = b": still here\n\n"
+HEARTBEAT_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A body that is not JSON: logs, YAML, a download."""
+
+    data: bytes
+    media: str = "text/plain; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One server-sent event. `data` may have several lines."""
+
+    data: str
+    event: str | None = None
+    id: str | None = None
+
+    def encode(self) -> bytes:
+        head = (f"id: {self.id}\n" if self.id is not None else "") + (f"event: {self.event}\n" if self.event else "")
+        body = "".join(f"data: {line}\n" for line in self.data.split("\n"))
+        return f"{head}{body}\n".encode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class EventStream:
+    """`frames()` begins the stream once the request's session is closed; it must clean up when it is closed."""
+
+    frames: Callable[[], AsyncIterator[Frame]]
+
+
+async def guarded(stream: EventStream, still_stands: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
+    """The stream's bytes with heartbeats, until it ends or its principal falls."""
+    frames = stream.frames()
+    loop = asyncio.get_running_loop()
+    checked = beaten = loop.time()
+    pending: asyncio.Task[Frame] | None = None
+    try:
+        while True:
+            pending = pending or asyncio.ensure_future(anext(frames))
+            done, _ = await asyncio.wait({pending}, timeout=RECHECK_SECONDS)
+            now = loop.time()
+            if now - checked >= RECHECK_SECONDS:
+                checked = now
+                if not await still_stands():
+                    return
+            if done:
+                try:
+                    frame = pending.result()
+                except StopAsyncIteration:
+                    return
+                pending = None
+                beaten = now
+                yield frame.encode()
+            elif now - beaten >= HEARTBEAT_SECONDS:
+                beaten = now
+                yield HEARTBEAT
+    finally:
+        await _close(frames, pending)
+
+
+async def _close(frames: AsyncIterator[Frame], pending: asyncio.Task[Frame] | None) -> None:
+    if pending is not None:
+        pending.cancel()
+        await asyncio.wait({pending})
+    close = getattr(frames, "aclose", None)
+    if close is not None:
+        await close()
