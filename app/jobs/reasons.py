@@ -184,7 +184,7 @@ def _stopping(args: _Blank, _: Live) -> str:
 
 
 def _requeued(args: _Blank, _: Live) -> str:
-    return f"waiting to run again, the attempt before it {args['why']}" if args["why"] else "waiting to run again"
+    return f"waiting to run again (last attempt: {args['why']})" if args["why"] else "waiting to run again"
 
 
 def _by(text: str, args: _Blank) -> str:
