@@ -36,8 +36,8 @@ class Visibility(StrEnum):
 class Job(SQLModel, table=True):
     """One job: what lists show and workers decide by. What was submitted stands in its `JobDocument`.
 
-    `cpu_tenths`, `memory_tenths` and `gpus` are what it needs on each of `num_nodes` nodes; `max_duration` is
-    in seconds.
+    `cpu_tenths`, `memory_tenths` and `accelerators` are what it holds on each of `num_nodes` nodes, or would rather
+    hold while it is queued; `max_duration` is in seconds.
     `created_at` is the time within `id` (milliseconds), so that a range of times is a range of ids.
     """
 
@@ -76,8 +76,8 @@ class Job(SQLModel, table=True):
     num_nodes: int = 1
     cpu_tenths: int = 10
     memory_tenths: int = 10
-    gpu_model: str | None = Field(default=None, max_length=64)  # None with gpus > 0: any model
-    gpus: int = 0
+    accelerators: str | None = Field(default=None, max_length=80)  # "H100:8"
+    needs: str = Field(sa_type=Text)  # JSON: every alternative that would do (needs.py), for the scheduler
     max_duration: float | None = None
     recoverable: bool = False  # job_recovery: a lost or checkpointed attempt is followed by another
 

@@ -1,4 +1,4 @@
-"""A database with people in it, for tests below HTTP. Rows are made as the product makes them, or as a crash left them."""
+"""A database with people in it, for tests below HTTP: rows as the product makes them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,206 @@
+"""Named queries over jobs. Lists select columns, never parse stored JSON, and scan a bounded number of rows.
+
+Every query for people begins at `_seen_by`, which puts the organization and the visibility on, so that neither can
+be left out by accident. A page may be short and still have a next one: then its scan reached the bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Row, Table, func, or_, select
+from sqlmodel import Session, SQLModel
+
+from app.jobs.ids import first_id_at
+from app.jobs.models import ATTEMPT, DOCUMENT, JOB, SECRET, TOTAL, JobState, Visibility
+from app.jobs.states import FINAL
+from app.pools.models import POOL
+
+SCAN = 20_000  # rows that one page looks at before it answers with a cursor to go on from
+BOUNDS = (500, SCAN)  # most pages are full after the first bound, which costs next to nothing
+COUNTED = 10_000  # counts are exact up to here
+USER: Table = SQLModel.metadata.tables["user_account"]
+
+SUMMARY = (
+    JOB.c.id, JOB.c.organization_id, JOB.c.name, JOB.c.state, JOB.c.reason_code, JOB.c.reason_args, JOB.c.pool_id,
+    POOL.c.name.label("pool"), JOB.c.owner_id, USER.c.name.label("owner_name"), USER.c.email.label("owner_email"),
+    JOB.c.visibility, JOB.c.priority, JOB.c.queue_rank, JOB.c.num_nodes, JOB.c.cpu_tenths, JOB.c.memory_tenths,
+    JOB.c.accelerators, JOB.c.created_at, JOB.c.started_at, JOB.c.finished_at, JOB.c.exit_code, JOB.c.attempt_number,
+)  # fmt: skip
+JOINED = JOB.join(POOL, POOL.c.id == JOB.c.pool_id).join(USER, USER.c.id == JOB.c.owner_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """For whom a list is made: an admin sees all jobs of the organization, a member none of others' private ones."""
+
+    organization_id: str
+    user_id: str
+    is_admin: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """What a list is narrowed to. `pool_id` and `owner_id` are ids; times are a half-open range."""
+
+    states: tuple[JobState, ...] = ()
+    owner_id: str | None = None
+    pool_id: str | None = None
+    name: str | None = None
+    q: str | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Rows, newest first, and the id to go on after; None at the end."""
+
+    rows: list[Row[Any]]
+    resume: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """`exact` is false when there are more than `number`."""
+
+    number: int
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One walk down one index: `driver` are the conditions that the index answers, `rest` what each row is asked."""
+
+    driver: list[ColumnElement[bool]]
+    rest: list[ColumnElement[bool]] = field(default_factory=list)
+
+
+def _seen_by(reader: Reader) -> Scan:
+    rest = [] if reader.is_admin else [_open_to(reader)]
+    return Scan([JOB.c.organization_id == reader.organization_id], rest)
+
+
+def _open_to(reader: Reader) -> ColumnElement[bool]:
+    return or_(JOB.c.visibility != Visibility.PRIVATE, JOB.c.owner_id == reader.user_id)
+
+
+def unindexed(column: Column[Any], value: object) -> ColumnElement[bool]:
+    """`column = value`, asked of each row: an index on it would lose the order of the walk."""
+    return column.concat("") == str(value)
+
+
+def restrictions(reader: Reader, want: JobFilter) -> list[ColumnElement[bool]]:
+    """Everything that `reader` and `want` ask of a row, but for the text, none of it by an index."""
+    values = ((JOB.c.organization_id, reader.organization_id), *_equalities(want))
+    states = [or_(*(unindexed(JOB.c.state, state) for state in want.states))] if want.states else []
+    return [*(unindexed(*pair) for pair in values), *states, *_time_range(want), *_seen_by(reader).rest]
+
+
+def _equalities(want: JobFilter) -> list[tuple[Column[Any], str]]:
+    pairs = ((JOB.c.name, want.name), (JOB.c.owner_id, want.owner_id), (JOB.c.pool_id, want.pool_id))
+    return [(column, value) for column, value in pairs if value is not None]
+
+
+def _scans(reader: Reader, want: JobFilter) -> list[Scan]:
+    """One scan a state, so that each walks an index in order; the likely rarest filter drives it."""
+    return [_scan(reader, want, state) for state in (want.states or (None,))]
+
+
+def _scan(reader: Reader, want: JobFilter, state: JobState | None) -> Scan:
+    scan = _seen_by(reader)
+    equalities: list[tuple[Column[Any], str]] = _equalities(want)
+    if state is not None:
+        equalities.insert(len(equalities) if state in FINAL else 0, (JOB.c.state, state))
+    scan.driver.extend(column == value for column, value in equalities[:1])
+    scan.rest.extend(unindexed(column, value) for column, value in equalities[1:])
+    scan.driver.extend(_time_range(want))
+    return scan
+
+
+def _time_range(want: JobFilter) -> Iterable[ColumnElement[bool]]:
+    if want.created_from:
+        yield JOB.c.id >= first_id_at("job", want.created_from)
+    if want.created_before:
+        yield JOB.c.id < first_id_at("job", want.created_before)
+
+
+def newest(db: Session, reader: Reader, want: JobFilter, after: str | None, limit: int) -> Found:
+    """The newest jobs that match, `limit` at most, from the id `after` on downwards."""
+    rows: list[Row[Any]] = []
+    floor: str | None = None
+    for scan in _scans(reader, want):
+        found = _walk(db, scan, after, limit)
+        rows.extend(found.rows)
+        floor = max(floor or "", found.resume or "") or None
+    rows.sort(key=lambda row: row.id, reverse=True)
+    complete = [row for row in rows if floor is None or row.id >= floor]
+    if len(complete) > limit:
+        return Found(complete[:limit], complete[limit - 1].id)
+    return Found(complete, floor)
+
+
+def _walk(db: Session, scan: Scan, after: str | None, limit: int) -> Found:
+    """Up to `limit + 1` rows of one scan; `resume` is set when it reached its bound."""
+    driver = [*scan.driver, *([JOB.c.id < after] if after else [])]
+    query = select(*SUMMARY).select_from(JOINED).where(*driver, *scan.rest)
+    query = query.order_by(JOB.c.id.desc()).limit(limit + 1)
+    if not scan.rest:
+        return Found(list(db.execute(query)))
+    for bound in BOUNDS:
+        floor = _floor(db, driver, bound)
+        rows = list(db.execute(query.where(JOB.c.id >= floor) if floor else query))
+        if floor is None or len(rows) > limit:
+            break
+    return Found(rows, floor)
+
+
+def _floor(db: Session, driver: Sequence[ColumnElement[bool]], bound: int) -> str | None:
+    """The id of the last of the first `bound` rows; None where there are no more than that."""
+    last = select(JOB.c.id).where(*driver).order_by(JOB.c.id.desc()).offset(bound).limit(1)
+    floor: str | None = db.execute(last).scalar()
+    return floor
+
+
+def count(db: Session, reader: Reader, want: JobFilter) -> Counted:
+    """How many jobs match, exactly up to COUNTED. A text (`want.q`) is not counted."""
+    number = 0
+    for scan in _scans(reader, want):
+        matching = select(JOB.c.id).where(*scan.driver, *scan.rest).limit(COUNTED + 1 - number)
+        number += db.execute(select(func.count()).select_from(matching.subquery())).scalar_one()
+        if number > COUNTED:
+            return Counted(COUNTED, exact=False)
+    return Counted(number)
+
+
+def summary(db: Session, job_id: str) -> Row[Any]:
+    """One job's row as lists have it. The caller has already been let in to the job."""
+    return db.execute(select(*SUMMARY).select_from(JOINED).where(JOB.c.id == job_id)).one()
+
+
+def document(db: Session, job_id: str) -> str:
+    """The specification as it was submitted, as JSON."""
+    spec: str = db.execute(select(DOCUMENT.c.spec).where(DOCUMENT.c.job_id == job_id)).scalar_one()
+    return spec
+
+
+def secret_names(db: Session, job_id: str) -> list[str]:
+    query = select(SECRET.c.name).where(SECRET.c.job_id == job_id).order_by(SECRET.c.name)
+    return [str(name) for name in db.execute(query).scalars()]
+
+
+def attempts(db: Session, job_id: str) -> list[Row[Any]]:
+    """All attempts of a job with their pool's name, first to last."""
+    query = select(ATTEMPT, POOL.c.name.label("pool")).join(POOL, POOL.c.id == ATTEMPT.c.pool_id)
+    return list(db.execute(query.where(ATTEMPT.c.job_id == job_id).order_by(ATTEMPT.c.number)))
+
+
+def totals(db: Session, organization_id: str, pool_id: str | None = None) -> dict[JobState, int]:
+    """How many jobs of the organization (or of one pool) are in each state."""
+    of = [TOTAL.c.organization_id == organization_id, *([TOTAL.c.pool_id == pool_id] if pool_id else [])]
+    query = select(TOTAL.c.state, func.sum(TOTAL.c.count)).where(*of).group_by(TOTAL.c.state)
+    counted = {state: int(number) for state, number in db.execute(query)}
+    return {state: counted.get(state, 0) for state in JobState}
