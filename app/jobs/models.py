@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, Text, UniqueConstrain
 from sqlmodel import Field, SQLModel
 
 from app.db import EnumText, UtcDateTime
-from app.engines.protocol import EndCause, Isolation, Phase
+from app.engines.protocol import EndCause, Isolation, Phase, Signal
 
 
 class JobState(StrEnum):
@@ -79,7 +79,8 @@ class Job(SQLModel, table=True):
     accelerators: str | None = Field(default=None, max_length=80)  # "H100:8"
     needs: str = Field(sa_type=Text)  # JSON: every alternative that would do (needs.py), for the scheduler
     max_duration: float | None = None
-    recoverable: bool = False  # job_recovery: a lost or checkpointed attempt is followed by another
+    stop_signal: Signal = Field(default=Signal.TERM, sa_column=Column(EnumText(Signal), nullable=False))
+    stop_grace: float = 30.0  # seconds from the signal to KILL
 
     reason_code: str | None = Field(default=None, max_length=48)
     reason_args: str = Field(default="{}", sa_type=Text)  # JSON; only what does not move by itself
@@ -120,8 +121,8 @@ class JobDocument(SQLModel, table=True):
 class Attempt(SQLModel, table=True):
     """One try at running a job. Open until `closed_at`: its end is applied and its log wholly collected.
 
-    It holds its shares until `finished_at`. `log_start` is where its log begins in the canonical log,
-    `log_collected` how much of its own log has been stored; `log_cut_from` to `log_cut_to` of it was cut.
+    It holds its shares until `finished_at`. Its own log begins at `log_start` of the job's log, and `log_collected`
+    bytes of it have been stored.
     """
 
     __tablename__ = "attempt"
@@ -167,8 +168,21 @@ class Attempt(SQLModel, table=True):
 
     log_start: int = Field(default=0, sa_type=BigInteger)
     log_collected: int = Field(default=0, sa_type=BigInteger)
-    log_cut_from: int | None = Field(default=None, sa_type=BigInteger)
-    log_cut_to: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class JobLog(SQLModel, table=True):
+    """How far a job's log is stored, and the cut out of its middle; made with the first attempt.
+
+    It is advanced in the transaction that advances `Attempt.log_collected`, after the bytes are stored.
+    """
+
+    __tablename__ = "job_log"
+
+    job_id: str = Field(primary_key=True, max_length=40, foreign_key="job.id")
+    organization_id: str = Field(max_length=40)
+    size: int = Field(default=0, sa_type=BigInteger)
+    cut_from: int = Field(default=0, sa_type=BigInteger)
+    cut_to: int = Field(default=0, sa_type=BigInteger)
 
 
 class JobSecret(SQLModel, table=True):
@@ -196,6 +210,7 @@ class JobTotal(SQLModel, table=True):
 
 JOB = SQLModel.metadata.tables["job"]
 DOCUMENT = SQLModel.metadata.tables["job_document"]
+LOG = SQLModel.metadata.tables["job_log"]
 ATTEMPT = SQLModel.metadata.tables["attempt"]
 SECRET = SQLModel.metadata.tables["job_secret"]
 TOTAL = SQLModel.metadata.tables["job_total"]

@@ -82,6 +82,7 @@ class Node(SQLModel, table=True):
     memory_tenths: int
     gpus: str = Field(default="[]", sa_type=Text)  # JSON: [{"index", "model", "memory_gib", "fake"}]
     facts: str = Field(default="{}", sa_type=Text)  # JSON: {"cgroups": "v2", …}
+    disk_free_percent: int | None = None  # of the disk that jobs write to; None: not known
     seen_at: datetime = Field(sa_type=UtcDateTime)
 
 
