@@ -1,0 +1,46 @@
+// Keyboard shortcuts. They never act while a person types, and Escape leaves a search field.
+import { onPage } from "./page.js";
+import { togglePalette } from "./palette.js";
+import { moveRow, pickRow } from "./rows.js";
+
+const MAC = /mac|iphone|ipad/i.test(navigator.platform);
+
+const actions = {
+  "/": () => document.querySelector("[data-search]"),
+  j: () => moveRow(1),
+  k: () => moveRow(-1),
+  x: pickRow,
+};
+
+export function listenToKeys() {
+  onPage((root) => {
+    if (MAC) for (const key of root.querySelectorAll("[data-mod-key]")) key.textContent = `⌘ ${key.dataset.modKey}`;
+  });
+  document.addEventListener("keydown", press);
+}
+
+function press(event) {
+  if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    togglePalette();
+    return;
+  }
+  if (event.key === "Escape" && event.target.matches?.("[data-search]")) event.target.blur();
+  if (event.ctrlKey || event.metaKey || event.altKey || types(event.target) || document.querySelector("dialog[open]")) return;
+  if (event.key === "/") {
+    const field = actions["/"]();
+    if (!field) return;
+    event.preventDefault();
+    field.focus();
+    field.select();
+  } else if (Object.hasOwn(actions, event.key)) {
+    event.preventDefault();
+    actions[event.key]();
+  } else {
+    document.querySelector(`[data-key="${CSS.escape(event.key)}"]`)?.click();
+  }
+}
+
+function types(element) {
+  return element.matches?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
+}

@@ -1,0 +1,18 @@
+// Menus are <details>: they open by themselves. A click elsewhere, Escape, or another menu closes them.
+
+export function closeMenus() {
+  document.addEventListener("click", (event) => closeOthers(event.target.closest("details[data-menu]")));
+  document.addEventListener("keydown", (event) => {
+    const open = event.key === "Escape" && document.querySelector("details[data-menu][open]");
+    if (!open) return;
+    open.open = false;
+    open.querySelector("summary").focus();
+    event.preventDefault();
+  });
+  // a control inside a menu that opens a dialog has done the menu's work
+  document.addEventListener("toggle", (event) => event.target.matches?.("[popover].dialog") && closeOthers(null), true);
+}
+
+function closeOthers(kept) {
+  for (const menu of document.querySelectorAll("details[data-menu][open]")) if (menu !== kept) menu.open = false;
+}

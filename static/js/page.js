@@ -1,0 +1,23 @@
+// What happens when a page, or a part of one, has been put in place.
+
+const callbacks = [];
+
+/** Call `callback(root)` for the page now, and again for each region that is swapped in later. */
+export function onPage(callback) {
+  callbacks.push(callback);
+  callback(document);
+}
+
+document.addEventListener("htmx:after:swap", (event) => {
+  const target = event.detail.ctx.target;
+  const root = target instanceof Element && target.isConnected ? target : document;
+  for (const callback of callbacks) callback(root);
+  if (root === document.body) document.getElementById("main")?.focus({ preventScroll: true });
+});
+
+// A filter that is not set stays out of the address.
+document.addEventListener("htmx:config:request", (event) => {
+  const request = event.detail.ctx.request;
+  if (request.method !== "GET" || !(request.body instanceof FormData)) return;
+  for (const [name, value] of [...request.body]) if (value === "") request.body.delete(name);
+});
