@@ -26,12 +26,19 @@ def ensure_home(db: Session) -> Organization:
     if home is not None:
         return home
     now = utcnow()
-    home = Organization(id=new_id("org"), name="Home", created_at=now)
+    home = new_organization(db, name="Home", now=now)
     first = User(id=new_id("usr"), created_at=now)
-    db.add_all([home, first])
+    db.add(first)
     db.flush()
     db.add(Membership(id=new_id("mem"), organization_id=home.id, user_id=first.id, role=Role.ADMIN, created_at=now))
     return home
+
+
+def new_organization(db: Session, *, name: str, now: datetime) -> Organization:
+    organization = Organization(id=new_id("org"), name=name, created_at=now)
+    db.add(organization)
+    db.flush()
+    return organization
 
 
 def normalize_scopes(names: list[str]) -> list[Scope]:

@@ -1,0 +1,114 @@
+"""Local sign-in: a one-time link, a name, a session that can be ended."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.accounts import sign_in
+from app.db import utcnow
+from tests.conftest import HOME, SAME_ORIGIN, House
+
+
+def link_token(house: House, *, minutes_ago: int = 0) -> str:
+    with house.site.db.write() as db:
+        made_at = utcnow() - timedelta(minutes=minutes_ago)
+        return sign_in.new_link(db, user=house.admin_user, base_url=HOME, now=made_at).partition("token=")[2]
+
+
+def enter(client: TestClient, token: str, **fields: str) -> int:
+    return client.post("/sign-in", data={"token": token, "name": "Ada", **fields}, headers=SAME_ORIGIN).status_code
+
+
+@pytest.mark.database
+def test_the_link_signs_in_and_asks_for_a_name(house: House, anonymous: TestClient) -> None:
+    token = link_token(house)
+    assert "name" in anonymous.get("/sign-in", params={"token": token}).text
+    assert enter(anonymous, token) == 303
+    assert anonymous.get("/api/v1/auth/me").json()["name"] == "Ada"
+
+
+def test_a_link_works_once(house: House, anonymous: TestClient) -> None:
+    token = link_token(house)
+    assert enter(anonymous, token) == 303
+    assert enter(house.anonymous(), token) == 410
+
+
+def test_looking_at_the_link_does_not_spend_it(house: House, anonymous: TestClient) -> None:
+    token = link_token(house)
+    for _ in range(3):
+        assert anonymous.get("/sign-in", params={"token": token}).status_code == 200
+    assert enter(anonymous, token) == 303
+
+
+def test_a_link_lives_fifteen_minutes(house: House, anonymous: TestClient) -> None:
+    assert enter(anonymous, link_token(house, minutes_ago=16)) == 410
+    assert enter(anonymous, link_token(house, minutes_ago=14)) == 303
+
+
+def test_a_nameless_person_has_to_give_a_name(house: House, anonymous: TestClient) -> None:
+    token = link_token(house)
+    assert enter(anonymous, token, name="") == 422
+    assert enter(anonymous, token) == 303
+
+
+@pytest.mark.parametrize("elsewhere", ["//evil.test", "/\\evil.test", "https://evil.test", "\\/evil.test", "/\n/evil"])
+def test_sign_in_leads_to_our_own_paths_only(house: House, anonymous: TestClient, elsewhere: str) -> None:
+    answer = anonymous.post(
+        "/sign-in", data={"token": link_token(house), "name": "Ada", "next": elsewhere}, headers=SAME_ORIGIN
+    )
+    assert answer.headers["Location"] == "/"
+
+
+def test_sign_in_goes_on_where_one_wanted_to_go(house: House, anonymous: TestClient) -> None:
+    answer = anonymous.get("/jobs?state=running")
+    assert answer.headers["Location"] == "/sign-in?next=%2Fjobs%3Fstate%3Drunning"
+    answer = anonymous.post(
+        "/sign-in", data={"token": link_token(house), "name": "Ada", "next": "/jobs?state=running"}, headers=SAME_ORIGIN
+    )
+    assert answer.headers["Location"] == "/jobs?state=running"
+
+
+def test_signing_out_ends_the_session_here(house: House, admin: TestClient) -> None:
+    cookie = admin.cookies["lattice_session"]
+    assert admin.post("/api/v1/auth/logout").headers["Location"] == "/sign-in"
+    thief = house.anonymous()
+    thief.cookies.set("lattice_session", cookie)
+    answer = thief.get("/api/v1/auth/me")
+    assert answer.status_code == 401 and "lattice_session=" in answer.headers["Set-Cookie"]
+
+
+def test_a_bent_cookie_is_nobody_and_is_cleared(anonymous: TestClient) -> None:
+    anonymous.cookies.set("lattice_session", "ses_bent.signature")
+    answer = anonymous.get("/api/v1/auth/allowed-scopes")
+    assert answer.status_code == 200 and 'lattice_session=""' in answer.headers["Set-Cookie"]
+
+
+def test_a_session_can_be_ended_from_another_browser(house: House, admin: TestClient) -> None:
+    other = house.admin()
+    mine = next(s for s in other.get("/api/v1/settings/sessions").json()["items"] if s["current"])
+    assert admin.delete(f"/api/v1/settings/sessions/{mine['id']}").status_code == 204
+    assert other.get("/api/v1/auth/me").status_code == 401
+
+
+def test_the_cookie_is_kept_from_scripts_and_other_sites(house: House, anonymous: TestClient) -> None:
+    answer = anonymous.post("/sign-in", data={"token": link_token(house), "name": "Ada"}, headers=SAME_ORIGIN)
+    cookie = answer.headers["Set-Cookie"].lower()
+    assert "httponly" in cookie and "samesite=lax" in cookie and "secure" not in cookie
+
+
+def test_htmx_is_sent_to_sign_in_too(anonymous: TestClient) -> None:
+    answer = anonymous.get("/jobs", headers={"HX-Request": "true"})
+    assert answer.status_code == 204 and answer.headers["HX-Redirect"] == "/sign-in?next=%2Fjobs"
+
+
+def test_renaming_oneself(admin: TestClient) -> None:
+    assert admin.patch("/api/v1/settings/profile", json={"name": "Grace"}).json()["name"] == "Grace"
+    assert admin.get("/api/v1/auth/me").json()["name"] == "Grace"
+
+
+def test_only_an_admin_renames_the_organization(admin: TestClient, member: TestClient) -> None:
+    assert member.patch("/api/v1/settings/organization", json={"name": "Mine"}).status_code == 403
+    assert admin.patch("/api/v1/settings/organization", json={"name": "Lab"}).json()["name"] == "Lab"

@@ -1,0 +1,111 @@
+"""Whatever is asked wrongly is answered as a problem, in the face of the mount, and never as a crash."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.conftest import House
+
+KEYS = "/api/v1/api-keys"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"[]", "application/json", 422),
+        (b'"text"', "application/json", 422),
+        (b"", "application/json", 400),
+        (b'{"name": "x"}', "text/plain", 415),
+        (b'{"name": "x"}', "", 415),
+        (b"name=x", "application/x-www-form-urlencoded", 415),
+        (b"{}", "application/json", 422),
+        (b'{"name": "x", "owner_id": "usr_1"}', "application/json", 422),
+        (b'{"name": "a\\u0000b"}', "application/json", 422),
+        (b'{"name": "\\ud800"}', "application/json", 400),
+        (b'{"name": "' + b"x" * 101 + b'"}', "application/json", 422),
+        (b'{"name": "x", "expires_in_days": 1e400}', "application/json", 422),
+        (b'{"name": "x", "expires_in_days": 99999999999999999999999}', "application/json", 422),
+        (b'{"name": "\xff"}', "application/json", 400),
+        (b'{"name": "' + b"x" * (1 << 20) + b'"}', "application/json", 413),
+        (b"[" * 100_000, "application/json", 400),
+    ],
+)
+def test_bad_bodies(admin: TestClient, body: bytes, content_type: str, status: int) -> None:
+    answer = admin.post(KEYS, content=body, headers={"Content-Type": content_type})
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == status and problem["detail"] and problem["title"]
+
+
+def test_an_unknown_field_is_named(admin: TestClient) -> None:
+    errors = admin.post(KEYS, json={"name": "x", "role": "admin"}).json()["errors"]
+    assert errors == [{"field": "role", "message": "There is no such field."}]
+
+
+def test_a_method_that_is_not_there_names_those_that_are(admin: TestClient) -> None:
+    answer = admin.put(KEYS)
+    assert answer.status_code == 405 and answer.headers["Allow"] == "GET, POST, HEAD"
+
+
+def test_an_address_that_is_not_there(admin: TestClient) -> None:
+    assert admin.get("/api/v1/nothing").headers["Content-Type"] == "application/problem+json"
+    page = admin.get("/nothing")
+    assert page.status_code == 404 and "<html" in page.text
+
+
+def test_slashes_are_not_redirected(admin: TestClient) -> None:
+    assert admin.get(KEYS + "/").status_code == 404
+
+
+@pytest.mark.parametrize("limit", ["0", "201", "x", "-1", "1e3"])
+def test_a_wrong_limit_is_named(admin: TestClient, limit: str) -> None:
+    answer = admin.get(KEYS, params={"limit": limit})
+    assert answer.status_code == 422 and answer.json()["errors"][0]["field"] == "limit"
+
+
+@pytest.mark.parametrize("cursor", ["x", "WzFd", "bnVsbA", "W10", "%00", "8J+YgA"])
+def test_a_wrong_cursor_is_400(admin: TestClient, cursor: str) -> None:
+    assert admin.get(KEYS, params={"cursor": cursor}).status_code == 400
+
+
+def test_an_unknown_filter_is_422(admin: TestClient) -> None:
+    assert admin.get(KEYS, params={"stat": "x"}).status_code == 422
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("id_", ["key_nothing", "x" * 500, "é", "%00", "..", "key_' OR 1=1 --"])
+def test_an_id_that_is_not_one_is_404(admin: TestClient, id_: str) -> None:
+    assert admin.get(f"{KEYS}/{id_}").status_code == 404
+
+
+def test_paging_visits_each_once(admin: TestClient) -> None:
+    made = [admin.post(KEYS, json={"name": f"k{i}"}).json()["id"] for i in range(5)]
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = admin.get(KEYS, params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
+        seen += [k["id"] for k in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert seen == made[::-1]
+
+
+def test_a_cursor_belongs_to_its_filters(admin: TestClient) -> None:
+    for i in range(2):
+        admin.post(KEYS, json={"name": f"k{i}"})
+    cursor = admin.get(KEYS, params={"limit": 1}).json()["next"]
+    assert admin.get(KEYS, params={"cursor": cursor, "owner": "all"}).status_code == 400
+
+
+def test_a_crash_says_nothing_of_the_inside(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("the secret inside")
+
+    monkeypatch.setattr(house.app.state.house, "find", broken)
+    answer = house.key().get("/api/v1/auth/me")
+    assert answer.status_code == 500 and "secret inside" not in answer.text
+    assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
