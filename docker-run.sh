@@ -42,9 +42,11 @@ run() {
     --read-only --tmpfs /tmp --cap-drop all --security-opt no-new-privileges \
     --volume "$volume:/data" --publish "$port:$port" "$@" \
     --env HOST=0.0.0.0 --env "PORT=$port" --env LATTICE_DATA_DIR=/data "$image" >/dev/null
-  for _ in 1 2 3 4 5 6 7 8 9 10; do  # until it says where it is to be found
-    if "$engine" logs "$name" 2>&1 | grep -q http; then break; fi
-    sleep 1
+  waited=0
+  until "$engine" logs "$name" 2>/dev/null | grep -q http; do  # it says where it is to be found
+    waited=$((waited + 1))
+    if [ $waited -gt 60 ]; then "$engine" logs "$name" >&2; die "It did not start within 30 seconds."; fi
+    sleep 0.5
   done
   "$engine" logs "$name"
 }

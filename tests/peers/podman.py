@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ STALE = ("image", "prune", "--force", "--filter", "until=48h")  # layers of buil
 class Podman:
     """The command with its environment; `environment` is also what a script needs to reach the same images."""
 
-    environment: dict[str, str]
+    environment: dict[str, str] = field(repr=False)
 
     def __call__(self, *arguments: str, check: bool = True) -> str:
         """Run `podman ARGUMENTS`; its standard output, stripped. A failure shows standard error."""

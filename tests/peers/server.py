@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,10 +56,14 @@ class Server:
 
     def launch(self, *options: str) -> None:
         """Start the process without waiting for it; `start` is what most tests want."""
+        self.launch_as([*LATTICE, "server", "serve", "--migrate", *options])
+
+    def launch_as(self, command: Sequence[str | Path]) -> None:
+        """Start it by another command, such as `start.sh`."""
         assert self.process is None, "it runs already"
         with (self.home / "stdout").open("a") as out, (self.home / "stderr").open("a") as err:
             self.process = subprocess.Popen(
-                [*LATTICE, "server", "serve", "--migrate", *options],
+                command,
                 cwd=self.home,
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
@@ -113,7 +117,8 @@ class Server:
 
     def sign_in_link(self) -> str:
         """The last one-time link that it printed."""
-        return wait_until(lambda: SIGN_IN_LINK.findall(self.output), what="a sign-in link in the output")[-1]
+        links: list[str] = wait_until(lambda: SIGN_IN_LINK.findall(self.output), what="a sign-in link in the output")
+        return links[-1]
 
     def client(self, **headers: str) -> httpx2.Client:
         """A client of nobody; it does not follow redirects."""
