@@ -1,0 +1,53 @@
+"""The console's new-job form as the values of a `JobSubmit`: lines become maps, the YAML tab becomes fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.jobs.task_yaml import parse_task
+from app.web.problems import FieldError, Invalid
+
+LINES = {"envs_text": "envs", "secrets_text": "secrets"}
+
+
+def from_form_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    """`fields` is nested by dots already. `envs_text` and `secrets_text` have a NAME=VALUE on each line; a `task_yaml`
+    replaces every other field except the pool that was picked. Raises Invalid."""
+    if task := fields.get("task_yaml"):
+        return _with_pool(parse_task(str(task).encode("utf-8", "surrogatepass")), fields.get("pool"))
+    values = {name: value for name, value in fields.items() if name not in LINES}
+    for name, field in LINES.items():
+        if lines := fields.get(name):
+            values[field] = {**_map(values.get(field)), **parse_variables(str(lines), name)}
+    resources = _map(values.get("resources"))
+    accelerators = resources.get("accelerators")
+    if isinstance(accelerators, str) and "," in accelerators and "{" not in accelerators:
+        resources["accelerators"] = [part.strip() for part in accelerators.split(",") if part.strip()]
+    return {**values, "resources": resources} if resources else values
+
+
+def _map(value: object) -> dict[str, Any]:
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def _with_pool(values: dict[str, Any], pool: object) -> dict[str, Any]:
+    return {**values, "pool": pool} if pool and not values.get("pool") else values
+
+
+def parse_variables(lines: str, field: str) -> dict[str, str]:
+    """NAME=VALUE lines, kept as they are; empty lines and those that begin with # are left out. Raises Invalid."""
+    found: dict[str, str] = {}
+    mistakes: list[FieldError] = []
+    for number, line in enumerate(lines.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        name = name.strip()
+        if not equals:
+            mistakes.append(FieldError(field, f"Line {number} is not NAME=VALUE."))
+        elif name in found:
+            mistakes.append(FieldError(field, f"Line {number} gives {name[:100]} a second time."))
+        found[name] = value
+    if mistakes:
+        raise Invalid(mistakes[0].message, errors=mistakes[:20])
+    return found
