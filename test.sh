@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
+sudo=()
 debian=(python3-venv postgresql chromium fonts-liberation bubblewrap podman runc netavark debootstrap
   busybox-static shellcheck systemd)
 command -v node >/dev/null && command -v npm >/dev/null || debian+=(nodejs npm)
@@ -15,8 +16,13 @@ missing() {  # which of these Debian packages are not installed
   comm -23 <(printf '%s\n' "$@" | sort) \
     <(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^ii *//p' | sort)
 }
+apt() {  # quiet, unless it fails
+  mkdir -p .cache
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" \
+    >.cache/apt.log 2>&1 || { cat .cache/apt.log >&2; return 1; }
+}
 install_debian() {
-  local packages=() sudo=()
+  local packages=()
   command -v dpkg-query >/dev/null || { echo "Not Debian: install the likes of ${debian[*]} yourself." >&2; return; }
   mapfile -t packages < <(missing "${debian[@]}")
   ((${#packages[@]})) || return 0
@@ -25,9 +31,7 @@ install_debian() {
     "${sudo[@]}" true 2>/dev/null || { echo "Not installed, and not root: ${packages[*]}" >&2; return; }
   fi
   echo "Installing ${packages[*]}…" >&2
-  "${sudo[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 update
-  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install \
-    --yes --no-install-recommends "${packages[@]}" >/dev/null
+  apt update && apt install --yes --no-install-recommends "${packages[@]}"
 }
 install_node() {
   local stamp=node_modules/.installed sum
