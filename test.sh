@@ -49,7 +49,6 @@ lint() {
   check ruff format -q --check .
   check mypy
   check djlint templates --quiet --lint
-  check djlint templates --quiet --check
   check stylelint 'static/**/*.css'
   check shellcheck ./*.sh .ci/run
 }
