@@ -1,0 +1,128 @@
+"""The folders and small files of the local engine, and how they are written so that a crash leaves nothing half made.
+
+    home/attempts/ATTEMPT/    private: spec, env, ctl, out/, claim, stop, stopping, ended
+    visible/work/ATTEMPT/     the job's: control/ (its scripts, read-only to it) and work/
+    visible/checkpoints/JOB/  what outlives attempts
+
+`visible` is `home` itself where other users can reach it, else a folder of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from app.engines.protocol import EngineError
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+OUTSIDE = Path("/var/lib/lattice")
+
+
+class Folders:
+    def __init__(self, home: Path) -> None:
+        self.home = home.absolute()
+        self.attempts = self.home / "attempts"
+        self.uids = self.home / "uids"
+        for path in (self.home, self.attempts, self.uids):
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.visible = self._choose_visible()
+        for path in (self.visible / "work", self.visible / "checkpoints"):
+            path.mkdir(exist_ok=True)
+            path.chmod(0o711)
+
+    def _choose_visible(self) -> Path:
+        """Chosen once and kept as a link, so that a checkpoint folder never moves."""
+        link = self.home / "visible"
+        if not link.is_symlink():
+            link.symlink_to(self._first_choice())
+        chosen = (self.home / link.readlink()).resolve()
+        chosen.mkdir(parents=True, exist_ok=True)
+        chosen.chmod(0o711)
+        return chosen
+
+    def _first_choice(self) -> str:
+        if os.geteuid() != 0 or closed_ancestor(self.home.parent) is None:
+            return "."
+        OUTSIDE.mkdir(exist_ok=True, mode=0o711)
+        return str(OUTSIDE / hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16])
+
+    def attempt(self, attempt_id: str) -> Path:
+        return self.attempts / safe(attempt_id)
+
+    def job_side(self, attempt_id: str) -> Path:
+        return self.visible / "work" / safe(attempt_id)
+
+    def checkpoints(self, job_id: str) -> Path:
+        return self.visible / "checkpoints" / safe(job_id)
+
+
+def safe(name: str) -> str:
+    """The name, if it can be a file's; ids come from our own database, so another one is a mistake."""
+    if not SAFE_NAME.fullmatch(name):
+        raise EngineError(f"{name!r} can't be the name of a folder.", retry=False)
+    return name
+
+
+def closed_ancestor(path: Path) -> Path | None:
+    """The first folder on the way to `path` that other users can't pass through."""
+    ways = [*reversed(path.parents), path]
+    return next((way for way in ways if way.exists() and not way.stat().st_mode & 0o001), None)
+
+
+def write_items(path: Path, items: Iterable[tuple[str, str]]) -> None:
+    """NUL-ended `key=value` items, as the supervisor reads them."""
+    _write(path, "".join(f"{key}={value}\0" for key, value in items), 0o600)
+
+
+def read_items(path: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    with contextlib.suppress(FileNotFoundError):
+        for item in os.fsdecode(path.read_bytes()).split("\0")[:-1]:
+            key, _, value = item.partition("=")
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def read_record(path: Path) -> dict[str, str] | None:
+    """Lines of `key value`, or None where there is no such file."""
+    try:
+        text = path.read_text(errors="replace")
+    except FileNotFoundError:
+        return None
+    return {key: value for key, _, value in (line.partition(" ") for line in text.splitlines())}
+
+
+def write_record(path: Path, record: dict[str, str]) -> None:
+    """Durable, and never seen half written."""
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    with new.open("w") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.writelines(f"{key} {value}\n" for key, value in record.items())
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def write_script(path: Path, text: str, owner: int | None) -> None:
+    """A file that the job may read and not change, and nobody else may see."""
+    _write(path, text, 0o640)
+    if owner is not None:
+        os.chown(path, 0, owner)
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    with os.fdopen(fd, "wb") as file:
+        file.write(os.fsencode(text))
+        os.fchmod(file.fileno(), mode)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder with all in it; one that is not there is fine. Links are removed, never followed."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(path)

@@ -1,0 +1,74 @@
+"""The machine's GPUs by NVML, or fake ones for demonstrations; models in SkyPilot's spelling. It never raises."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from app.engines.protocol import Gpu
+
+GIB = 1 << 30
+MEMORY = {"H200": 141.0, "H100": 80.0, "A100-80GB": 80.0, "A100": 40.0, "L40S": 48.0, "L4": 24.0, "A10G": 24.0,
+          "V100": 16.0, "T4": 16.0, "B200": 180.0}  # fmt: skip
+NOISE = re.compile(
+    r"\b(NVIDIA|Tesla|GeForce|Quadro|Generation|Blackwell|Server|Workstation|Edition|HBM\w*|NVL|PCIe?|SXM\d?|\d+\s?GB)\b",
+    re.IGNORECASE,
+)
+FAKE = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]{0,30}):(\d{1,2})")
+
+
+def fake_gpus(text: str) -> tuple[Gpu, ...]:
+    """`H100:8`, or several with commas (`A100:4,L4:2`). ValueError names what can't be read."""
+    models: list[str] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        match = FAKE.fullmatch(part)
+        if not match:
+            raise ValueError(f"{part!r} is no model and count, such as H100:8")
+        models += [match[1]] * int(match[2])
+    return tuple(
+        Gpu(index=index, model=model, memory_gib=MEMORY.get(model, 16.0), fake=True)
+        for index, model in enumerate(models)
+    )
+
+
+def found_gpus() -> tuple[tuple[Gpu, ...], str]:
+    """The GPUs, and a sentence for the pool's page about how they were found."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except Exception as error:
+        return (), f"none: NVML says {error}"
+    try:
+        gpus = tuple(_gpu(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount()))
+        return gpus, f"NVML, driver {_text(pynvml.nvmlSystemGetDriverVersion())}"
+    except Exception as error:
+        return (), f"none: NVML says {error}"
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _gpu(nvml: Any, index: int) -> Gpu:
+    handle = nvml.nvmlDeviceGetHandleByIndex(index)
+    memory = nvml.nvmlDeviceGetMemoryInfo(handle).total / GIB
+    name = _text(nvml.nvmlDeviceGetName(handle))
+    return Gpu(index=index, model=model_name(name, memory), memory_gib=round(memory, 1))
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def model_name(name: str, memory_gib: float) -> str:
+    """NVML's product name as SkyPilot spells the model: "NVIDIA H100 80GB HBM3" → "H100"."""
+    words = re.sub(r"[\s_-]+", " ", NOISE.sub(" ", name)).split()
+    if not words:
+        return name
+    if words[0] == "RTX":
+        body = [word for word in words if word.lower() != "ada"]
+        return "".join(body) + ("-Ada" if len(body) < len(words) else "")
+    if words[0] == "A100" and memory_gib > 60:
+        return "A100-80GB"
+    if words[0] == "V100" and memory_gib > 24:
+        return "V100-32GB"
+    return words[0]

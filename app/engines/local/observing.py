@@ -1,0 +1,112 @@
+"""What is known of one attempt, read from its folder as cheaply as it can be: what can't change is read once."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.engines.local import logs
+from app.engines.local.files import read_items, read_record, write_record
+from app.engines.local.leftovers import kill_leftovers
+from app.engines.local.machine import boot_id, start_time
+from app.engines.protocol import EndCause, Observation, Phase
+
+LOOK_SECONDS = 1.0  # how often a supervisor's life is looked at
+
+
+class Watched:
+    def __init__(self, attempt_id: str, folder: Path) -> None:
+        self.attempt_id = attempt_id
+        self.folder = folder
+        self._claim: dict[str, str] | None = None
+        self._end: Observation | None = None
+        self._segment: int | None = None
+        self._look_at = 0.0
+
+    @property
+    def is_claimed(self) -> bool:
+        if self._claim is None:
+            self._claim = read_record(self.folder / "claim")
+        return self._claim is not None
+
+    def end(self) -> Observation | None:
+        """The end, once there is one; it never changes."""
+        if self._end is None and (record := read_record(self.folder / "ended")):
+            self._end = _ended(record, _time((read_record(self.folder / "claim") or {}).get("started")))
+        return self._end
+
+    def observe(self) -> Observation:
+        if end := self.end():
+            return end
+        if not self.is_claimed:
+            return Observation(phase=Phase.PENDING)
+        if why := self._why_lost():
+            return self.end() or self._close(why)
+        assert self._claim is not None
+        return Observation(phase=self._phase(), started_at=_time(self._claim.get("started")), log_size=self._log_size())
+
+    def _phase(self) -> Phase:
+        stopping = (self.folder / "stop").exists() or (self.folder / "stopping").exists()
+        return Phase.STOPPING if stopping else Phase.RUNNING
+
+    def _log_size(self) -> int:
+        """One stat while the newest segment still grows."""
+        out = self.folder / "out"
+        if self._segment is not None:
+            try:
+                size = logs.segment_path(out, self._segment).stat().st_size
+            except FileNotFoundError:
+                size = logs.CELL
+            if size < logs.CELL:
+                return self._segment + size
+        self._segment = next(reversed(logs.segments(out)), None)
+        return logs.log_size(out)
+
+    def _why_lost(self) -> str:
+        """A sentence where the supervisor is certainly gone; looked at once a second."""
+        if time.monotonic() < self._look_at:
+            return ""
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        assert self._claim is not None
+        if self._claim.get("boot") != boot_id():
+            return "The machine restarted while it ran."
+        if start_time(int(self._claim["pid"])) != self._claim["start"]:
+            return "Its supervisor vanished; its container restarted, or somebody killed it."
+        return ""
+
+    def _close(self, why: str) -> Observation:
+        """Nobody else will write the end of this attempt, so it is written here."""
+        kill_leftovers(self.attempt_id, read_items(self.folder / "spec"))
+        record = {"cause": EndCause.MACHINE_LOST.value, "detail": why, "finished": repr(self._last_sign())}
+        write_record(self.folder / "ended", record | {"log_size": str(logs.log_size(self.folder / "out"))})
+        end = self.end()
+        assert end is not None
+        return end
+
+    def _last_sign(self) -> float:
+        """When it was last seen alive: its newest output, or its claim."""
+        assert self._claim is not None
+        if self._claim.get("boot") == boot_id():
+            return time.time()
+        out = self.folder / "out"
+        files = [self.folder / "claim", *(logs.segment_path(out, start) for start in logs.segments(out)[-1:])]
+        return max(file.stat().st_mtime for file in files)
+
+
+def _ended(record: dict[str, str], started_at: datetime | None) -> Observation:
+    cause = EndCause(record["cause"])
+    return Observation(
+        phase=Phase.LOST if cause is EndCause.MACHINE_LOST else Phase.ENDED,
+        started_at=started_at,
+        finished_at=_time(record["finished"]),
+        exit_code=int(record["exit_code"]) if "exit_code" in record else None,
+        signal=int(record["signal"]) if "signal" in record else None,
+        cause=cause,
+        detail=record.get("detail", ""),
+        log_size=int(record.get("log_size", "0")),
+    )
+
+
+def _time(seconds: str | None) -> datetime | None:
+    return datetime.fromtimestamp(float(seconds), UTC) if seconds else None
