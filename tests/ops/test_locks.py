@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.peers import ROOT
 
@@ -18,10 +20,24 @@ def pins(lock: str) -> dict[str, set[str]]:
     return {e.split("\\", 1)[0].strip(): set(re.findall(r"sha256:[0-9a-f]{64}", e)) for e in entries if e.strip()}
 
 
+def asked_for(lock: str) -> list[Requirement]:
+    """What pyproject.toml asks for."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    development = project["dependency-groups"]["dev"] if lock == "requirements-dev.lock" else []
+    return [Requirement(line) for line in project["project"]["dependencies"] + development]
+
+
 @pytest.mark.parametrize("lock", LOCKS)
 def test_each_package_is_pinned_with_its_hashes(lock: str) -> None:
     assert pins(lock)
     assert [pin for pin, hashes in pins(lock).items() if "==" not in pin or not hashes] == []
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_the_lock_is_as_new_as_what_the_project_asks_for(lock: str) -> None:
+    versions = dict(pin.split(" ;")[0].split("==") for pin in pins(lock))
+    for requirement in asked_for(lock):
+        assert requirement.specifier.contains(versions[requirement.name.lower()]), str(requirement)
 
 
 def test_the_development_lock_holds_every_pin_of_the_other() -> None:
