@@ -14,6 +14,7 @@ from sqlmodel import Field, SQLModel
 
 from app.db import EnumText, UtcDateTime
 from app.engines.protocol import EndCause, Isolation, Phase, Signal
+from app.keyring import SEALED, SealedColumn
 
 
 class JobState(StrEnum):
@@ -84,6 +85,7 @@ class Job(SQLModel, table=True):
 
     reason_code: str | None = Field(default=None, max_length=48)
     reason_args: str = Field(default="{}", sa_type=Text)  # JSON; only what does not move by itself
+    not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)  # a pause between quick attempts
     estimated_start_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     estimated_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
@@ -195,6 +197,9 @@ class JobSecret(SQLModel, table=True):
     organization_id: str = Field(max_length=40)
     ciphertext: str = Field(sa_type=Text)
     fingerprint: str = Field(max_length=64, index=True)
+
+
+SEALED.append(SealedColumn("job_secret"))
 
 
 class JobTotal(SQLModel, table=True):

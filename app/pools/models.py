@@ -47,7 +47,8 @@ class NodePool(SQLModel, table=True):
     fault_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     isolation: Isolation = Field(sa_column=Column(EnumText(Isolation), nullable=False))
-    isolations: str = Field(default="none", max_length=120)  # those that its machines can do, comma-separated
+    isolations: str = Field(default="{}", sa_type=Text)  # JSON: {"none": null, "user": "why its nodes can't", …}
+    offers: str = Field(default="[]", sa_type=Text)  # JSON: the sizes that can be had here, with prices
     default_cpu_tenths: int = 10
     default_memory_tenths: int = 10
     max_stop_grace: float = 900
