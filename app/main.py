@@ -19,11 +19,18 @@ from starlette.types import Scope
 
 from app.accounts import actions as accounts
 from app.accounts import queries as account_queries
+from app.accounts.service import ensure_home
 from app.accounts.touch import Touches
-from app.db import POOL_SIZE
+from app.datadir import DataDir
+from app.db import POOL_SIZE, Database
 from app.events import actions as events
+from app.events.pulse import Pulse
 from app.health import Health
+from app.keyring import Keyring, cookie_passwords
+from app.settings import Settings
 from app.site import Site
+from app.stores.logs import LogStore
+from app.stores.objects import open_store
 from app.web import openapi
 from app.web.answer import API, HtmlAnswer, dumps
 from app.web.edge import Edge, RequestMetrics
@@ -53,6 +60,34 @@ class Static(StaticFiles):
         return response
 
 
+def open_site(settings: Settings) -> Site:
+    """All that a server needs, over a migrated database. Raises SettingsError or DataDirError, each a sentence."""
+    datadir = DataDir.open(settings.lattice_data_dir)
+    try:
+        db = Database(settings.database)
+        keyring = Keyring.load(settings, datadir)
+        with db.write() as session:
+            ensure_home(session)
+        keyring.check(db)
+        return Site(
+            settings=settings,
+            db=db,
+            datadir=datadir,
+            keyring=keyring,
+            logs=LogStore(open_store(datadir.files), settings.lattice_log_limit),
+            pulse=Pulse(db),
+            cookie_passwords=cookie_passwords(settings, datadir),
+        )
+    except BaseException:
+        datadir.close()
+        raise
+
+
+def close_site(site: Site) -> None:
+    site.db.close()
+    site.datadir.close()
+
+
 def create_app(site: Site) -> Starlette:
     """The ASGI application over a site that is ready: migrated, locked, its keys loaded."""
     registry = CollectorRegistry()
@@ -73,6 +108,7 @@ def create_app(site: Site) -> Starlette:
     app.router.redirect_slashes = False
     app.router.default = not_found(house)
     app.state.house = house
+    app.state.touches = touches
     return app
 
 

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from starlette.applications import Starlette
@@ -25,9 +25,11 @@ from app.site import Site
 from app.web.action import Role
 from app.web.ask import Actor
 from tests.peers import PLUGINS
-from tests.peers.postgres import Postgres
 
-pytest_plugins = PLUGINS
+if TYPE_CHECKING:
+    from tests.peers.postgres import Postgres
+
+pytest_plugins = PLUGINS  # imported by pytest, so that their assertions explain themselves
 
 HOME = "http://localhost"
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
@@ -51,27 +53,30 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def database_url(
-    database_kind: str, request: pytest.FixtureRequest, tmp_path: Path, migrated_sqlite: Path
-) -> str:
+def database_url(database_kind: str, request: pytest.FixtureRequest, tmp_path: Path, migrated_sqlite: Path) -> str:
     """A database with the newest schema, the test's own."""
     if database_kind == "sqlite":
         shutil.copy(migrated_sqlite, tmp_path / "lattice.db")
         return f"sqlite:///{tmp_path / 'lattice.db'}"
     postgres: Postgres = request.getfixturevalue("postgres")
-    return postgres.new_database(postgres.template("lattice", upgrade))
+    return postgres.new_database(postgres.template("lattice", _migrate))
+
+
+def _migrate(url: str) -> None:
+    upgrade(Settings(_env_file=None, database_url=url).database)
 
 
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """The test's settings; override it in a module for others."""
-    keys = {} if database_url.startswith("sqlite") else {
-        "lattice_secret_keys": ("Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmE=",),
-        "auth_cookie_password": ("a cookie password of some length, for tests",),
-    }
+    given: dict[str, Any] = {}
+    if not database_url.startswith("sqlite"):
+        given["lattice_secret_keys"] = ("Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmE=",)
+        given["auth_cookie_password"] = ("a cookie password of some length, for tests",)
+    folder = tmp_path / "data"
     return Settings(
-        _env_file=None, database_url=database_url, lattice_data_dir=tmp_path / "data", lattice_fake_gpus="H100:8", **keys
-    )  # type: ignore[call-arg]
+        _env_file=None, database_url=database_url, lattice_data_dir=folder, lattice_fake_gpus="H100:8", **given
+    )
 
 
 @pytest.fixture
@@ -125,8 +130,13 @@ class House:
             user = queries.user_by_email(db, email)
             if user is None or queries.membership(db, to.id, user.id) is None:
                 service.add_member(
-                    db, organization_id=to.id, email=email, role=role, name=email.partition("@")[0].title(),
-                    actor=Actor.system(to.id), now=utcnow(),
+                    db,
+                    organization_id=to.id,
+                    email=email,
+                    role=role,
+                    name=email.partition("@")[0].title(),
+                    actor=Actor.system(to.id),
+                    now=utcnow(),
                 )
                 user = queries.user_by_email(db, email)
         assert user is not None
@@ -139,8 +149,14 @@ class House:
             membership = queries.membership(db, to.id, owner.id)
             assert membership is not None
             _, text = service.make_api_key(
-                db, organization_id=to.id, user_id=owner.id, role=membership.role, name="test", scopes=list(scopes),
-                actor=Actor.system(to.id), now=utcnow(),
+                db,
+                organization_id=to.id,
+                user_id=owner.id,
+                role=membership.role,
+                name="test",
+                scopes=list(scopes),
+                actor=Actor.system(to.id),
+                now=utcnow(),
             )
         client = self.anonymous()
         client.headers["Authorization"] = f"Bearer {text}"

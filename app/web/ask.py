@@ -85,6 +85,7 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=dict)
     cookie: NewCookie | None = None
     answer_headers: dict[str, str] = field(default_factory=dict)
+    notice: str | None = None  # a sentence that the next page, or this one, shows once
     next: str | None = None  # one of our own paths, where HTML goes after this write
     to_wake: set[str] = field(default_factory=set)
 

@@ -140,6 +140,11 @@ def earlier(now: datetime, **span: float) -> datetime:
     return now - timedelta(**span)
 
 
+def paired(values: Iterable[str]) -> list[tuple[str, str]]:
+    """Options of a select whose values are their own texts."""
+    return [(value, value) for value in values]
+
+
 def initials(name: str | None) -> str:
     """At most two capitals for a person's mark."""
     words = (name or "").replace("@", " ").split()
@@ -154,5 +159,5 @@ def pretty(value: Any) -> str:
 
 TIMES = (iso, stamp, ago, duration, elapsed, earlier)
 AMOUNTS = (filesize, number, gib, credit, counted, percent)
-TEXTS = (lines, but, initials, pretty)
+TEXTS = (lines, but, paired, initials, pretty)
 FILTERS: Mapping[str, Callable[..., object]] = {f.__name__: f for f in (*TIMES, *AMOUNTS, *TEXTS)}

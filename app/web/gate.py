@@ -40,7 +40,7 @@ def needed_scope(action: Action) -> Scope | None:
 def load_thing(db: Session, action: Action, someone: Principal | None, thing_id: str) -> SQLModel:
     """The thing that `{id}` names, for this principal; NotFound never tells whether it exists elsewhere."""
     assert action.thing is not None and someone is not None
-    thing: Any = db.get(action.thing, thing_id) if 0 < len(thing_id) <= ID_LENGTH and thing_id.isascii() else None
+    thing: Any = db.get(action.thing, thing_id) if is_id(thing_id) else None
     if thing is None or thing.organization_id != someone.organization_id or not may_see(thing, someone):
         raise NotFound(f"There is no {noun(action.thing)} {thing_id[:ID_LENGTH]!r} here.")
     if action.owner_only and not someone.is_admin and thing.owner_id != someone.user_id:
@@ -57,3 +57,8 @@ def may_see(thing: Any, someone: Principal) -> bool:
 
 def noun(model: type[SQLModel]) -> str:
     return str(model.__tablename__).replace("_", " ").replace("api key", "API key")
+
+
+def is_id(text: str) -> bool:
+    """Whether the text could be an id at all: nothing else reaches the database."""
+    return 0 < len(text) <= ID_LENGTH and text.isascii() and text.isprintable()

@@ -1,7 +1,8 @@
 """`Idempotency-Key` on creates: the same request twice makes one thing.
 
-The key is inserted in the create's own transaction with a keyed hash of the body. A replay answers with the thing as it
-is now; nothing of an answer, and so no secret, is stored.
+The key is inserted in the create's own transaction with a hash of the body. Of the key itself only a hash is stored,
+and the body's hash is keyed with it, so that neither can be guessed from the row. A replay answers with the thing as
+it is now; nothing of an answer, and so no secret, is stored.
 """
 
 from __future__ import annotations
@@ -58,11 +59,11 @@ class Claim:
         db.add(IdempotencyKey(id=self.id, body_hash=self.body_hash, thing_id=thing_id, created_at=now))
 
 
-def claim_of(key: str | None, *, secret: str, identity: str, method: str, path: str, body: bytes) -> Claim | None:
+def claim_of(key: str | None, *, identity: str, method: str, path: str, body: bytes) -> Claim | None:
     if key is None:
         return None
     if not 0 < len(key) <= LONGEST or not key.isprintable():
         raise BadRequest(f"Idempotency-Key is 1 to {LONGEST} printable characters.")
     name = "\x1f".join((identity, method, path, key))
-    digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    digest = hmac.new(key.encode("utf-8", "surrogateescape"), body, hashlib.sha256).hexdigest()
     return Claim(hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest(), digest)

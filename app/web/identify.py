@@ -38,20 +38,20 @@ def digest_of(key: str) -> str:
 
 
 class CookieSigner:
-    """Signs session ids with the newest password and accepts all of them."""
+    """Signs a cookie's text with the newest password and accepts all. `purpose` keeps kinds of cookies apart."""
 
-    def __init__(self, passwords: tuple[str, ...]) -> None:
-        self._serializer = URLSafeSerializer(list(reversed(passwords)), salt="lattice.session")
+    def __init__(self, passwords: tuple[str, ...], purpose: str = "session") -> None:
+        self._serializer = URLSafeSerializer(list(reversed(passwords)), salt=f"lattice.{purpose}")
 
-    def sign(self, session_id: str) -> str:
-        return str(self._serializer.dumps(session_id))
+    def sign(self, text: str) -> str:
+        return str(self._serializer.dumps(text))
 
     def read(self, value: str) -> str | None:
         try:
-            session_id = self._serializer.loads(value)
+            text = self._serializer.loads(value)
         except BadSignature:
             return None
-        return session_id if isinstance(session_id, str) else None
+        return text if isinstance(text, str) else None
 
 
 class Identify:

@@ -24,7 +24,7 @@ from app.db import utcnow
 from app.site import Site
 from app.web import answer, idempotency
 from app.web.action import Action, Mount
-from app.web.answer import HtmlAnswer
+from app.web.answer import HtmlAnswer, wants_fragment
 from app.web.ask import Ask, Principal
 from app.web.bodies import Received, build_body, check_media, read_form, receive_body, validated
 from app.web.forms import Form, FormFields
@@ -42,6 +42,7 @@ from app.web.streams import EventStream, guarded
 
 log = logging.getLogger("lattice.web")
 FindPrincipal = Callable[[Session, Credential, datetime], Principal | None]
+NOTICE = "lattice_notice"  # a signed sentence about the write before, shown once
 FORM_STATUSES = {400, 409, 413, 422}
 
 
@@ -57,6 +58,7 @@ class House:
         self.find = find
         self.html = html
         self.signer = signer
+        self.notice_signer = CookieSigner(site.cookie_passwords, "notice")
         self.actions: dict[tuple[str, str], Action] = {}
 
 
@@ -262,7 +264,6 @@ class Exchange:
             return None
         return idempotency.claim_of(
             self.request.headers.get(idempotency.HEADER),
-            secret=self.house.site.keyring.pepper,
             identity=self.me.identity,
             method="POST",
             path=self.request.url.path.removeprefix(answer.API),
@@ -286,6 +287,7 @@ class Exchange:
 
     def _finish(self, ask: Ask, value: Any) -> Response:
         action = ask.action
+        noticed = self._notice(ask)
         if not self.html and action.mount is not Mount.API_ONLY_PATH:
             response = answer.json_answer(ask, action, value)
         elif action.page and (not action.writes or value is not None):
@@ -293,8 +295,26 @@ class Exchange:
         else:
             response = self.house.html.after_write(self.request, ask, action, value)
         self._set_cookie(response, ask)
+        if ask.notice and response.status_code in {204, 303}:
+            response.set_cookie(
+                NOTICE,
+                self.house.notice_signer.sign(ask.notice),
+                max_age=60,
+                httponly=True,
+                samesite="lax",
+                secure=self.house.site.settings.secure_cookies,
+            )
+        elif noticed:
+            response.delete_cookie(NOTICE, path="/")
         response.headers.update(ask.answer_headers)
         return response
+
+    def _notice(self, ask: Ask) -> bool:
+        """Take the notice that the write before left for this page; whether there was one."""
+        if not self.html or wants_fragment(self.request) or NOTICE not in self.request.cookies:
+            return False
+        ask.notice = ask.notice or self.house.notice_signer.read(self.request.cookies[NOTICE])
+        return True
 
     def _set_cookie(self, response: Response, ask: Ask) -> None:
         if ask.cookie is None:

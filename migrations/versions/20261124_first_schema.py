@@ -169,7 +169,8 @@ def upgrade() -> None:
         sa.Column("fault", sa.String(length=500), nullable=False),
         sa.Column("fault_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("isolation", sa.String(length=24), nullable=False),
-        sa.Column("isolations", sa.String(length=120), nullable=False),
+        sa.Column("isolations", sa.Text(), nullable=False),
+        sa.Column("offers", sa.Text(), nullable=False),
         sa.Column("default_cpu_tenths", sa.Integer(), nullable=False),
         sa.Column("default_memory_tenths", sa.Integer(), nullable=False),
         sa.Column("max_stop_grace", sa.Float(), nullable=False),
@@ -234,9 +235,11 @@ def upgrade() -> None:
         sa.Column("accelerators", sa.String(length=80), nullable=True),
         sa.Column("needs", sa.Text(), nullable=False),
         sa.Column("max_duration", sa.Float(), nullable=True),
-        sa.Column("recoverable", sa.Boolean(), nullable=False),
+        sa.Column("stop_signal", sa.String(length=24), nullable=False),
+        sa.Column("stop_grace", sa.Float(), nullable=False),
         sa.Column("reason_code", sa.String(length=48), nullable=True),
         sa.Column("reason_args", sa.Text(), nullable=False),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
         sa.Column("estimated_start_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("estimated_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stop_requested_at", sa.DateTime(timezone=True), nullable=True),
@@ -291,6 +294,7 @@ def upgrade() -> None:
         sa.Column("memory_tenths", sa.Integer(), nullable=False),
         sa.Column("gpus", sa.Text(), nullable=False),
         sa.Column("facts", sa.Text(), nullable=False),
+        sa.Column("disk_free_percent", sa.Integer(), nullable=True),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["pool_id"], ["node_pool.id"], name=op.f("fk_node_pool_id_node_pool")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_node")),
@@ -328,8 +332,6 @@ def upgrade() -> None:
         sa.Column("stop_hastened", sa.Boolean(), nullable=False),
         sa.Column("log_start", sa.BigInteger(), nullable=False),
         sa.Column("log_collected", sa.BigInteger(), nullable=False),
-        sa.Column("log_cut_from", sa.BigInteger(), nullable=True),
-        sa.Column("log_cut_to", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_attempt_job_id_job")),
         sa.ForeignKeyConstraint(["pool_id"], ["node_pool.id"], name=op.f("fk_attempt_pool_id_node_pool")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempt")),
@@ -366,6 +368,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("job_id", name=op.f("uq_job_document_job_id")),
     )
     op.create_table(
+        "job_log",
+        sa.Column("job_id", sa.String(length=40), nullable=False),
+        sa.Column("organization_id", sa.String(length=40), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("cut_from", sa.BigInteger(), nullable=False),
+        sa.Column("cut_to", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_job_log_job_id_job")),
+        sa.PrimaryKeyConstraint("job_id", name=op.f("pk_job_log")),
+    )
+    op.create_table(
         "job_secret",
         sa.Column("job_id", sa.String(length=40), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
@@ -389,6 +401,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_job_secret_fingerprint"))
 
     op.drop_table("job_secret")
+    op.drop_table("job_log")
     op.drop_table("job_document")
     with op.batch_alter_table("attempt", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_attempt_organization_id_job_id_id"))

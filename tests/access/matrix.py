@@ -76,7 +76,12 @@ class Matrix:
         if action.media == "text/event-stream":
             path += "?after=nonsense"  # let in is seen by the 422; the stream itself never ends
         answer = client.request(method, path, data=data)
-        if html and answer.status_code == 303 and answer.headers["Location"].startswith("/sign-in") and not action.public:
+        if (
+            html
+            and answer.status_code == 303
+            and answer.headers["Location"].startswith("/sign-in")
+            and not action.public
+        ):
             return 303 if action.path == "/auth/logout" else 401
         assert answer.status_code < 500, (action.method, path, answer.text)
         return answer.status_code
@@ -109,5 +114,8 @@ def _pool(matrix: Matrix, owner: User) -> str:
 
 
 MAKERS: dict[type, Callable[[Matrix, User], str]] = {
-    Job: _job, ApiKey: _api_key, SignInSession: _session, NodePool: _pool,
+    Job: _job,
+    ApiKey: _api_key,
+    SignInSession: _session,
+    NodePool: _pool,
 }

@@ -1,4 +1,7 @@
-"""tests/access.txt is what really happens. After a change that is meant: LATTICE_WRITE_ACCESS=1 ./test.sh tests/access"""
+"""tests/access.txt is what really happens.
+
+After a change that is meant: LATTICE_WRITE_ACCESS=1 ./test.sh tests/access
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -42,7 +43,7 @@ def test_the_key_is_shown_once_and_only_its_hash_is_stored(house: House, admin: 
     shown = admin.get(f"{KEYS}/{key['id']}").json()
     assert "secret" not in shown and shown["prefix"] == str(key["secret"])[:8]
     database = house.site.settings.database.removeprefix("sqlite:///")
-    stored = b"".join(open(database + end, "rb").read() for end in ("", "-wal"))  # noqa: SIM115
+    stored = b"".join(file.read_bytes() for file in Path(database).parent.glob("lattice.db*"))
     assert str(key["secret"]).encode() not in stored
 
 
@@ -70,8 +71,15 @@ def test_an_expired_key_is_dead(house: House) -> None:
     yesterday = utcnow() - timedelta(days=1)
     with house.site.db.write() as db:
         _, text = service.make_api_key(
-            db, organization_id=house.home.id, user_id=house.admin_user.id, role=Role.ADMIN, name="old", scopes=[],
-            actor=Actor.system(house.home.id), now=yesterday - timedelta(days=1), expires_at=yesterday,
+            db,
+            organization_id=house.home.id,
+            user_id=house.admin_user.id,
+            role=Role.ADMIN,
+            name="old",
+            scopes=[],
+            actor=Actor.system(house.home.id),
+            now=yesterday - timedelta(days=1),
+            expires_at=yesterday,
         )
     assert bearer(house, text).get("/api/v1/auth/me").status_code == 401
 
@@ -144,7 +152,9 @@ def test_allowed_scopes_are_public(anonymous: TestClient) -> None:
 
 @pytest.mark.parametrize("sent", ["lk_unknown", "nonsense", "lk_" + "x" * 5000, "lk_\xff"])
 def test_a_dead_key_is_401_and_never_anonymous(anonymous: TestClient, sent: str) -> None:
-    answer = anonymous.get("/api/v1/auth/allowed-scopes", headers={"Authorization": f"Bearer {sent}".encode("latin-1")})
+    answer = anonymous.get(
+        "/api/v1/auth/allowed-scopes", headers={b"Authorization": f"Bearer {sent}".encode("latin-1")}
+    )
     assert answer.status_code == 401 and answer.headers["WWW-Authenticate"] == "Bearer"
 
 

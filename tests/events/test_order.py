@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 
 import pytest
+from sqlmodel import col, select
 
 from app import events
 from app.accounts.queries import first_organization
 from app.events.models import Event
 from app.site import Site
 from app.web.ask import Actor
-from sqlmodel import col, select
 
 WRITERS = 8
 EACH = 40

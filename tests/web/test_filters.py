@@ -129,6 +129,10 @@ def test_earlier() -> None:
     assert filters.earlier(NOW, days=1) == datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
 
 
+def test_paired() -> None:
+    assert filters.paired(["none", "user"]) == [("none", "none"), ("user", "user")]
+
+
 def test_initials() -> None:
     names = ("Ada Lovelace", "grace", "a b c", "ada@example.org", "", None)
     assert [filters.initials(n) for n in names] == ["AL", "G", "AC", "AE", "?", "?"]
