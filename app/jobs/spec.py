@@ -205,8 +205,9 @@ def default_name(run: str) -> str:
 def to_spec(body: JobSubmit) -> dict[str, Any]:
     """The stored form: plain JSON with only what differs from the defaults, secrets as names with null."""
     resources = body.resources.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    if len(resources.get("accelerators", ())) == 1:
-        (resources["accelerators"],) = resources["accelerators"]
+    for choice in (resources, *resources.get("any_of", ()), *resources.get("ordered", ())):
+        if len(choice.get("accelerators", ())) == 1:
+            (choice["accelerators"],) = choice["accelerators"]
     stop = {"signal": body.stop.signal.value, "grace": format_duration(body.stop.grace)}
     whole_spec = {
         "name": body.name,
