@@ -70,6 +70,32 @@ def python_image(podman: Podman) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def busybox_image(podman: Podman) -> str:
+    """The smallest useful image: a shell and its tools, statically linked."""
+    name = "localhost/lattice-busybox:test"
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        unavailable("busybox is not installed (busybox-static)")
+    if not podman.has(name):
+        with tempfile.TemporaryDirectory(prefix="lattice-busybox-") as root:
+            folder = Path(root) / "root"
+            folder.mkdir()
+            _lay_out(folder, Path(busybox))
+            packed = shutil.make_archive(f"{root}/image", "tar", folder)
+            podman("import", "--quiet", packed, name)
+    return name
+
+
+def _lay_out(folder: Path, busybox: Path) -> None:
+    for part in ("bin", "tmp", "proc", "sys", "dev", "etc"):
+        (folder / part).mkdir()
+    shutil.copy(busybox, folder / "bin/busybox")
+    tools = subprocess.run([busybox, "--list"], check=True, capture_output=True, text=True).stdout.split()
+    for tool in set(tools) - {"busybox"}:
+        (folder / "bin" / tool).symlink_to("busybox")
+
+
 def dockerfile_base() -> str:
     found = re.search(r"^ARG BASE=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert found, "the Dockerfile has no ARG BASE"
