@@ -48,6 +48,7 @@ run() {
     if [ $waited -gt 60 ]; then "$engine" logs "$name" >&2; die "It did not start within 30 seconds."; fi
     sleep 0.5
   done
+  sleep 0.2  # and how to sign in, a moment later
   "$engine" logs "$name"
 }
 

@@ -76,4 +76,4 @@ if ! { [ -x .venv/bin/python ] && [ -x .venv/bin/lattice ] && [ "$(sum "$lock")"
 fi
 
 [ -e .env ] || (umask 077 && cp .env.example .env)
-if [ "$migrate" = yes ]; then .venv/bin/python -m app.cli.main server migrate; fi
+if [ "$migrate" = yes ]; then .venv/bin/python -m app.cli.main server migrate >/dev/null; fi
