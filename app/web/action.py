@@ -34,9 +34,16 @@ class Role(StrEnum):
 
 
 class Kind(StrEnum):
-    """How the handler runs: `plain` in a thread with the database, `stream` asynchronous and without it."""
+    """How the handler runs.
+
+    `plain`: synchronous, in a thread, with the database and nothing else.
+    `relay`: asynchronous, may call one remote peer (web/peer.py); its database work is `await ask.reading(...)` and
+        `await ask.writing(...)`, so that no transaction is open while the peer answers.
+    `stream`: returns an EventStream, which holds no database connection.
+    """
 
     PLAIN = "plain"
+    RELAY = "relay"
     STREAM = "stream"
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
+import anyio.to_thread
 from pydantic import BaseModel
 from sqlmodel import Session
 
@@ -14,6 +16,8 @@ from app.settings import Settings
 from app.site import Site
 from app.web.action import Action, Role, Scope
 from app.web.problems import Forbidden
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +120,18 @@ class Ask:
             ip=self.ip,
             request_id=self.request_id,
         )
+
+    async def reading(self, work: Callable[[Session], T]) -> T:
+        """Run `work` in a thread with a read session; for relay handlers, whose own `db` is closed."""
+        return await anyio.to_thread.run_sync(self._in_session, self.site.db.read, work)
+
+    async def writing(self, work: Callable[[Session], T]) -> T:
+        """Run `work` in a thread in one write transaction."""
+        return await anyio.to_thread.run_sync(self._in_session, self.site.db.write, work)
+
+    def _in_session(self, opened: Callable[[], AbstractContextManager[Session]], work: Callable[[Session], T]) -> T:
+        with opened() as db:
+            return work(db)
 
     def wake(self, worker: str) -> None:
         """Wake that worker once this request's transaction is committed."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +24,7 @@ from starlette.types import Scope as AsgiScope
 from app.db import utcnow
 from app.site import Site
 from app.web import answer, idempotency
-from app.web.action import Action, Mount
+from app.web.action import Action, Kind, Mount
 from app.web.answer import HtmlAnswer, wants_fragment
 from app.web.ask import Ask, Principal
 from app.web.bodies import Received, build_body, check_media, read_form, receive_body, validated
@@ -83,10 +84,11 @@ class Endpoint:
                 received = await receive_body(request, limit)
             except Problem as problem:
                 return self.problem(request, problem, None)
-        result = await anyio.to_thread.run_sync(Exchange(self, request, received).respond)
-        if isinstance(result, Response):
-            return result
-        return self._stream(request, result)
+        exchange = Exchange(self, request, received)
+        result = await anyio.to_thread.run_sync(exchange.respond)
+        if isinstance(result, Relayed):
+            result = await exchange.relay(result)
+        return self._stream(request, result) if isinstance(result, EventStream) else result
 
     def _stream(self, request: Request, stream: EventStream) -> Response:
         credential: Credential = request.scope["lattice.credential"]
@@ -110,8 +112,19 @@ class Endpoint:
         return self.house.html.problem(request, problem, me, request_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """A call that the Gate let in and that goes on in the event loop."""
+
+    ask: Ask
+    arguments: list[Any]
+
+
+Result = Response | EventStream | Relayed
+
+
 class Exchange:
-    """One request on its way through the house, in one thread."""
+    """One request on its way through the house, in one thread at a time."""
 
     def __init__(self, endpoint: Endpoint, request: Request, received: Received) -> None:
         self.endpoint = endpoint
@@ -124,22 +137,43 @@ class Exchange:
         self.me: Principal | None = None
         self.cookie_is_dead = False
 
-    def respond(self) -> Response | EventStream:
+    def respond(self) -> Result:
         try:
             result = self._respond()
-        except Problem as problem:
-            result = self.endpoint.problem(self.request, problem, self.me)
-        except IntegrityError:
-            log.warning("a unique value was taken between check and insert", exc_info=True)
-            result = self.endpoint.problem(self.request, Conflict("Something with that name was just made."), self.me)
-        except OperationalError:
-            log.exception("the database did not answer")
-            result = self.endpoint.problem(self.request, database_unavailable(), None)
+        except Exception as error:
+            result = self._refuse(error)
         if isinstance(result, Response) and self.cookie_is_dead:
             result.delete_cookie(COOKIE, path="/")
         return result
 
-    def _respond(self) -> Response | EventStream:
+    async def relay(self, relayed: Relayed) -> Response:
+        ask = relayed.ask
+        try:
+            value = await ask.action.handler(ask, *relayed.arguments)
+            for worker in ask.to_wake:
+                self.house.site.wake(worker)
+            return await anyio.to_thread.run_sync(self._finish, ask, value)
+        except Exception as error:
+            return await anyio.to_thread.run_sync(self._refuse_write, ask.action, error)
+
+    def _refuse(self, error: Exception) -> Response:
+        """The answer to what went wrong; anything unforeseen is raised again, and answered at the edge."""
+        if isinstance(error, Problem):
+            return self.endpoint.problem(self.request, error, self.me)
+        if isinstance(error, IntegrityError):
+            log.warning("a unique value was taken between check and insert", exc_info=error)
+            return self.endpoint.problem(self.request, Conflict("Something with that name was just made."), self.me)
+        if isinstance(error, OperationalError):
+            log.error("the database did not answer", exc_info=error)
+            return self.endpoint.problem(self.request, database_unavailable(), None)
+        raise error
+
+    def _refuse_write(self, action: Action, error: Exception) -> Response:
+        if isinstance(error, Problem) and self.html and action.form and error.status in FORM_STATUSES:
+            return self._form_again(action, error)
+        return self._refuse(error)
+
+    def _respond(self) -> Result:
         action = self._action()
         credential: Credential = self.request.scope["lattice.credential"]
         with self.house.site.db.read() as db:
@@ -149,15 +183,12 @@ class Exchange:
             admit(action, self.me)
             if action.writes and not isinstance(credential, KeyCredential) and (self.me or self.html):
                 require_same_origin(self.request)
-            if action.thing is not None:
-                thing = load_thing(db, action, self.me, self.request.path_params["id"])
-            if not action.writes:
+            thing = load_thing(db, action, self.me, self.request.path_params["id"]) if action.thing else None
+            if not action.writes and action.kind is not Kind.RELAY:
                 ask = self._ask(action, db)
-                value = self._call(ask, thing if action.thing else None, None)
-                if isinstance(value, EventStream):
-                    return value
-                return self._finish(ask, value)
-        return self._write(action)
+                value = self._call(ask, thing, None)
+                return value if isinstance(value, EventStream) else self._finish(ask, value)
+        return self._write(action, thing)
 
     def _action(self) -> Action:
         method = self.request.method
@@ -211,19 +242,22 @@ class Exchange:
         return validated(action.query, values)
 
     def _call(self, ask: Ask, thing: Any, body: BaseModel | None) -> Any:
-        arguments = ([thing] if ask.action.thing else []) + ([body] if ask.action.body else [])
-        return ask.action.handler(ask, *arguments)
+        return ask.action.handler(ask, *self._arguments(ask.action, thing, body))
 
-    def _write(self, action: Action) -> Response:
+    def _arguments(self, action: Action, thing: Any, body: BaseModel | None) -> list[Any]:
+        return ([thing] if action.thing else []) + ([body] if action.body else [])
+
+    def _write(self, action: Action, thing: Any) -> Result:
         try:
             self._check_form(action)
-            check_media(action, self.received, html=self.html)
+            if action.writes:
+                check_media(action, self.received, html=self.html)
             body = build_body(action, self.received, self.form if self.html else None)
+            if action.kind is Kind.RELAY:
+                return Relayed(self._ask(action, Session()), self._arguments(action, thing, body))
             return self._carry_out_once(action, body)
         except Problem as problem:
-            if self.html and action.form and problem.status in FORM_STATUSES:
-                return self._form_again(action, problem)
-            raise
+            return self._refuse_write(action, problem)
 
     def _check_form(self, action: Action) -> None:
         """A form that was rendered for another organization is refused, so that a stale tab can't write there."""
