@@ -126,7 +126,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar(TAG + "str", text, style="|" if "\n" in text else None)
+    odd = '"' if "\x85" in text else None  # a line break to YAML, and to nothing else
+    return dumper.represent_scalar(TAG + "str", text, style=odd or ("|" if "\n" in text else None))
 
 
 _Dumper.add_representer(str, _text)
