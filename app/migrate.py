@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.db import Database
@@ -37,8 +38,11 @@ def upgrade(url: str) -> bool:
     engine = _engine(url)
     try:
         with _in_turn(engine) as connection:
-            if _is_at_head(connection):
+            revision = _revision(connection)
+            if revision == head():
                 return False
+            if revision is not None and not knows(revision):
+                raise MigrationError(f"The database's schema is {revision}, newer than this Lattice; upgrade it.")
             _run_alembic(connection)
             connection.commit()
             return True
@@ -46,10 +50,31 @@ def upgrade(url: str) -> bool:
         engine.dispose()
 
 
+def is_needed(url: str) -> bool:
+    """Whether the schema is not at head. Makes nothing, not even an SQLite file."""
+    file = make_url(url).database
+    if url.startswith("sqlite") and file and not Path(file).exists():
+        return True
+    db = Database(url, pool_size=1)
+    try:
+        return not is_current(db)
+    finally:
+        db.close()
+
+
 def is_current(db: Database) -> bool:
     """Whether the schema is at head."""
     with db.read() as session:
         return _is_at_head(session.connection())
+
+
+def head() -> str:
+    """The newest revision."""
+    return _revisions()[0]
+
+
+def knows(revision: str) -> bool:
+    return revision in _revisions()[1]
 
 
 @cache
@@ -63,13 +88,14 @@ def _revisions() -> tuple[str, frozenset[str]]:
 
 
 def _is_at_head(connection: Connection) -> bool:
+    return _revision(connection) == head()
+
+
+def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
-        return False
-    newest, known = _revisions()
-    at = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
-    if at is not None and at not in known:
-        raise MigrationError(f"The database's schema is at {at}, which this version of Lattice does not know: it is older.")
-    return at == newest
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return revision
 
 
 def _run_alembic(connection: Connection) -> None:

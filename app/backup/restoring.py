@@ -1,0 +1,149 @@
+"""Puts a backup in its place: first decrypted and verified whole beside what is there, then moved.
+
+Nothing that was there is removed: with --force it is moved aside, except the contents of a PostgreSQL database.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+
+from app import migrate
+from app.backup import databases
+from app.backup.archive import BACKUP_STAGE, DATABASE, FILES, FORMAT, MANIFEST, staging
+from app.backup.errors import BackupError
+from app.backup.sealed_file import SealedReader
+from app.datadir import HOST_ID, LOCK, DataDir
+from app.db import utcnow
+from app.keyring import COOKIE_PASSWORDS, SECRET_KEYS
+from app.settings import Settings
+from app.stores.objects import KEY
+
+STAGE = ".restore"
+SMALL_FILES = {f"keys/{SECRET_KEYS}": SECRET_KEYS, f"keys/{COOKIE_PASSWORDS}": COOKIE_PASSWORDS, HOST_ID: HOST_ID}
+NOT_OURS = {LOCK, STAGE, BACKUP_STAGE, "lost+found"}
+BESIDE_SQLITE = ("", "-wal", "-shm")
+
+
+@dataclass(frozen=True, slots=True)
+class _Manifest:
+    made_at: str
+    database: str
+    schema: str
+
+
+def restore(settings: Settings, folder: DataDir, file: Path, passphrase: str, *, force: bool) -> Iterator[str]:
+    """Restore into the data folder, which the caller has locked; yields what to tell. Raises BackupError."""
+    if not force:
+        _refuse_full(settings, folder)
+    with staging(folder, STAGE) as stage:
+        manifest = _unpack(file, passphrase, stage)
+        _verify(settings, manifest, stage)
+        if manifest.database == "postgresql":
+            databases.load_postgres(settings.database, stage / DATABASE)  # all or nothing, and so before anything moves
+        aside = _move_aside(settings, folder)
+        _put_in_place(settings, folder, stage)
+    yield f"Restored the backup of {manifest.made_at}."
+    if aside is not None:
+        yield f"What was there is in {aside}."
+    if settings.lattice_secret_keys or settings.auth_cookie_password:
+        yield (
+            f"The backup's keys are in {folder.path / SECRET_KEYS} and {folder.path / COOKIE_PASSWORDS}; "
+            "LATTICE_SECRET_KEYS and AUTH_COOKIE_PASSWORD, where set, are used instead and must hold them."
+        )
+
+
+def _refuse_full(settings: Settings, folder: DataDir) -> None:
+    if _entries(folder):
+        raise BackupError(f"The data folder {folder.path} is not empty; restore into an empty one, or use --force.")
+    if not databases.is_empty(settings.database):
+        raise BackupError("The database at DATABASE_URL is not empty; restore into an empty one, or use --force.")
+
+
+def _entries(folder: DataDir) -> list[Path]:
+    return [entry for entry in folder.path.iterdir() if entry.name not in NOT_OURS]
+
+
+def _unpack(file: Path, passphrase: str, stage: Path) -> _Manifest:
+    try:
+        with file.open("rb") as raw, SealedReader(raw, passphrase) as sealed:
+            with tarfile.open(fileobj=sealed, mode="r|") as tar:
+                for entry in tar:
+                    _unpack_entry(tar, entry, stage)
+            sealed.read()  # to the end, so that a backup that was cut off is noticed
+    except tarfile.TarError as wrong:
+        raise BackupError(f"The backup can't be read: {wrong}.") from None
+    except OSError as wrong:
+        raise BackupError(f"{file} can't be restored: {wrong.strerror or wrong}.") from None
+    return _manifest(stage / MANIFEST)
+
+
+def _unpack_entry(tar: tarfile.TarFile, entry: tarfile.TarInfo, stage: Path) -> None:
+    object_key = entry.name.removeprefix(f"{FILES}/")
+    is_object = object_key != entry.name and KEY.fullmatch(object_key)
+    content = tar.extractfile(entry) if entry.isfile() else None
+    if content is None or not (is_object or entry.name in {MANIFEST, DATABASE, *SMALL_FILES}):
+        raise BackupError(f"The backup holds {entry.name!r}, which this version does not know.")
+    target = stage / entry.name
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with target.open("xb") as out:
+        target.chmod(0o600)
+        shutil.copyfileobj(content, out, 1 << 20)
+
+
+def _manifest(file: Path) -> _Manifest:
+    try:
+        found = json.loads(file.read_bytes())
+        if found["format"] == FORMAT:
+            return _Manifest(str(found["made_at"]), str(found["database"]), str(found["schema"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise BackupError("The backup has no manifest; it was not made by `lattice server backup`.") from None
+    raise BackupError(f"The backup's format is {found['format']!r}; this version reads {FORMAT}.")
+
+
+def _verify(settings: Settings, manifest: _Manifest, stage: Path) -> None:
+    wanted = databases.kind_of(settings.database)
+    if manifest.database != wanted:
+        raise BackupError(f"The backup is of a {manifest.database} database, but DATABASE_URL names {wanted}.")
+    if not migrate.knows(manifest.schema):
+        raise BackupError(f"The backup is of a newer version of Lattice (schema {manifest.schema}); upgrade first.")
+    missing = [name for name in (DATABASE, *SMALL_FILES) if not (stage / name).exists()]
+    if missing:
+        raise BackupError(f"The backup lacks {', '.join(missing)}.")
+    databases.verify(manifest.database, stage / DATABASE)
+
+
+def _move_aside(settings: Settings, folder: DataDir) -> Path | None:
+    """Move what is there into a folder of its own, and name that; None where nothing was there."""
+    there = _entries(folder)
+    beside = [path for path in _sqlite_files(settings) if path.exists() and folder.path not in path.parents]
+    if not there and not beside:
+        return None
+    aside = Path(mkdtemp(prefix=f"before-restore-{utcnow():%Y-%m-%d}-", dir=folder.path))
+    for path in (*there, *beside):
+        shutil.move(path, aside / path.name)
+    return aside
+
+
+def _put_in_place(settings: Settings, folder: DataDir, stage: Path) -> None:
+    """The SQLite file last: a server that starts before it is there finds an empty place, not half of a backup."""
+    for name, small_file in SMALL_FILES.items():
+        (stage / name).rename(folder.path / small_file)
+    if (stage / FILES).exists():
+        (stage / FILES).rename(folder.files)
+    if databases.kind_of(settings.database) == "sqlite":
+        target = databases.sqlite_path(settings.database)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.move(stage / DATABASE, target)
+
+
+def _sqlite_files(settings: Settings) -> list[Path]:
+    if databases.kind_of(settings.database) != "sqlite":
+        return []
+    path = databases.sqlite_path(settings.database).resolve()
+    return [path.with_name(path.name + ending) for ending in BESIDE_SQLITE]

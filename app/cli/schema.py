@@ -1,0 +1,42 @@
+"""The database as commands meet it: migrated under the data folder's lock, or refused while its schema is behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app import migrate
+from app.cli.refusals import Refusal
+from app.datadir import DataDir
+from app.db import Database
+from app.settings import Settings
+
+
+def bring_to_head(settings: Settings) -> bool:
+    """Migrate where needed; says whether it was. An SQLite file is never changed under a server that runs."""
+    folder = DataDir.at(settings.lattice_data_dir)
+    if not migrate.is_needed(settings.database):
+        return False
+    if not settings.database.startswith("sqlite"):
+        return migrate.upgrade(settings.database)
+    folder = DataDir.open(settings.lattice_data_dir)
+    try:
+        return migrate.upgrade(settings.database)
+    finally:
+        folder.close()
+
+
+def refuse_old_schema(settings: Settings) -> None:
+    if migrate.is_needed(settings.database):
+        raise Refusal("The database's schema is not this version's; run `lattice server migrate`.")
+
+
+@contextmanager
+def current_database(settings: Settings) -> Iterator[Database]:
+    """The database beside a running server or without one. Raises Refusal while its schema is behind."""
+    refuse_old_schema(settings)
+    db = Database(settings.database, pool_size=2)
+    try:
+        yield db
+    finally:
+        db.close()
