@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 from app.jobs.task_yaml import parse_task
 from app.web.problems import FieldError, Invalid
 
+NUMBERS = ("num_nodes", "priority")
+SWITCHES = ("use_spot", "autostop")
+SWITCH = {"on": True, "true": True, "off": False, "false": False}
 LINES = {"envs_text": "envs", "secrets_text": "secrets"}
 
 
@@ -20,10 +25,23 @@ def from_form_fields(fields: dict[str, Any]) -> dict[str, Any]:
         if lines := fields.get(name):
             values[field] = {**_map(values.get(field)), **parse_variables(str(lines), name)}
     resources = _map(values.get("resources"))
+    _typed(values, NUMBERS, _number)
+    _typed(resources, SWITCHES, lambda text: SWITCH.get(text.lower(), text))
     accelerators = resources.get("accelerators")
     if isinstance(accelerators, str) and "," in accelerators and "{" not in accelerators:
         resources["accelerators"] = [part.strip() for part in accelerators.split(",") if part.strip()]
     return {**values, "resources": resources} if resources else values
+
+
+def _typed(values: dict[str, Any], names: tuple[str, ...], made: Callable[[str], object]) -> None:
+    """A form has text alone; what can't be made stays text, for the model to refuse."""
+    for name in names:
+        if isinstance(values.get(name), str):
+            values[name] = made(values[name])
+
+
+def _number(text: str) -> object:
+    return int(text) if re.fullmatch(r"\s*[+-]?\d{1,9}\s*", text, re.ASCII) else text
 
 
 def _map(value: object) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from app.jobs.resources import MOST_CHOICES, parse_accelerators, parse_cpus, parse_memory
-from app.jobs.values import Line, mapping, text_of, whole, wrong
+from app.jobs.values import Line, mapping, or_null, text_of, whole, wrong
 
 STRATEGIES = ("failover", "eager_next_region", "none")
 PORTS_MOST = 100
@@ -38,9 +38,9 @@ def _disk_size(value: object) -> int:
 
 def _labels(value: object) -> dict[str, str]:
     labels = mapping(value)
-    if len(labels) > 64 or any(len(k) > 255 or len(str(v)) > 255 for k, v in labels.items()):
+    if len(labels) > 64 or any(len(key) > 255 for key in labels):
         raise ValueError("At most 64 labels of at most 255 characters are taken.")
-    return {key: str(inner) for key, inner in labels.items()}
+    return {key: text_of(inner, 255) for key, inner in labels.items()}
 
 
 def _image(value: object) -> str | dict[str, str]:
@@ -62,9 +62,6 @@ def _cost(value: object) -> float:
 
 
 def _yes_or_no(value: object) -> bool:
-    known = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False}
-    if isinstance(value, str) and value.lower() in known:
-        return known[value.lower()]
     if not isinstance(value, bool):
         raise ValueError("Give true or false.")
     return value
@@ -74,7 +71,7 @@ Accelerators = Annotated[
     tuple[str, ...],
     BeforeValidator(
         lambda value: tuple(str(a) for a in parse_accelerators(value)),
-        json_schema_input_type=str | dict[str, int | None] | list[str],
+        json_schema_input_type=str | dict[str, float | None] | list[str | dict[str, float]],
     ),
 ]
 Cpus = Annotated[str, BeforeValidator(lambda value: str(parse_cpus(value)), json_schema_input_type=str | float)]
@@ -82,32 +79,35 @@ Memory = Annotated[str, BeforeValidator(lambda value: str(parse_memory(value)), 
 Ports = Annotated[tuple[str, ...], BeforeValidator(_ports, json_schema_input_type=int | str | list[int | str])]
 
 
-DiskSize = Annotated[int, BeforeValidator(_disk_size, json_schema_input_type=int | str)]
+DiskSize = Annotated[int, BeforeValidator(_disk_size, json_schema_input_type=float | str)]
 MachineImage = Annotated[Any, BeforeValidator(_image, json_schema_input_type=str | dict[str, str])]
 Autostop = Annotated[Any, BeforeValidator(_autostop, json_schema_input_type=bool | int | str | dict[str, Any])]
+
+
+ExitCode = Annotated[int, Field(ge=0, le=255), whole(0, 255)]
 
 
 class JobRecovery(BaseModel):
     """When a job is run again: after a lost machine, exit code 75, these exit codes, or so many errors of its own."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=or_null)
 
-    strategy: str = "failover"
-    max_restarts_on_errors: Annotated[int, whole(0, 1000), Field(ge=0, le=1000)] = 0
-    recover_on_exit_codes: tuple[Annotated[int, whole(0, 255), Field(ge=0, le=255)], ...] = Field(
-        default=(), max_length=256
-    )
+    strategy: Line = "failover"
+    max_restarts_on_errors: Annotated[int, Field(ge=0, le=1000), whole(0, 1000)] = 0
+    recover_on_exit_codes: Annotated[
+        tuple[ExitCode, ...],
+        Field(max_length=256),
+        BeforeValidator(
+            lambda value: [value] if isinstance(value, int) else value, json_schema_input_type=list[ExitCode] | ExitCode
+        ),
+    ] = ()
 
     @model_validator(mode="before")
     @classmethod
-    def _forms(cls, value: object) -> object:
-        if isinstance(value, str):
-            return {"strategy": value}
+    def _plain(cls, value: object) -> object:
         if not isinstance(value, dict):
             raise ValueError('Give the name of a strategy such as "failover", or a map.')
-        given = {key: inner for key, inner in value.items() if inner is not None}
-        codes = given.get("recover_on_exit_codes")
-        return {**given, "recover_on_exit_codes": [codes]} if isinstance(codes, int) else given
+        return {str(key): inner for key, inner in value.items() if inner is not None}
 
     @model_validator(mode="after")
     def _known(self) -> JobRecovery:
@@ -119,6 +119,14 @@ class JobRecovery(BaseModel):
     def allows_another(self) -> bool:
         """Whether a lost, preempted or saved attempt is followed by another."""
         return self.strategy.lower() != "none"
+
+
+Recovery = Annotated[
+    JobRecovery,
+    BeforeValidator(
+        lambda value: {"strategy": value} if isinstance(value, str) else value, json_schema_input_type=str | JobRecovery
+    ),
+]
 
 
 class Choice(BaseModel):
@@ -168,7 +176,9 @@ ALIASES = {"gpus": "accelerators", "spot_recovery": "job_recovery"}
 class Resources(Choice):
     """What the job needs; `any_of` and `ordered` list choices, each of which overrides the fields beside them."""
 
-    job_recovery: JobRecovery | None = None
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=or_null)
+
+    job_recovery: Recovery | None = None
     any_of: tuple[Choice, ...] = Field(default=(), max_length=MOST_CHOICES)
     ordered: tuple[Choice, ...] = Field(default=(), max_length=MOST_CHOICES)
 

@@ -113,14 +113,14 @@ def _accelerator(name: object, count: object) -> Accelerator:
     model, _, written = name.strip().partition(":")
     if any(BY_MEMORY.fullmatch(part) for part in name.split(":")):
         raise ValueError(f'{name[:40]!r} asks by memory size: name models, such as ["H100:1", "A100-80GB:1"].')
-    if not MODEL.fullmatch(model) or (written and count is not None):
+    if not MODEL.fullmatch(model) or (written and count is not None) or isinstance(count, str):
         raise ValueError(f'{name[:40]!r} is not an accelerator such as "H100:8".')
     return Accelerator(model, _gpus(name, written or (1 if count is None else count)))
 
 
 def _gpus(name: str, count: object) -> int:
     text = str(count).strip()
-    if isinstance(count, bool) or not NUMBER.fullmatch(text):
+    if isinstance(count, bool) or not isinstance(count, int | float | str) or not NUMBER.fullmatch(text):
         raise ValueError(f'{name[:40]!r} has no whole number of GPUs: write it as "H100:8".')
     number = Fraction(text)
     if number.denominator != 1:

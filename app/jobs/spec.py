@@ -28,6 +28,7 @@ from app.jobs.values import (
     check_run,
     check_script,
     mapping,
+    or_null,
     variables,
     whole,
     wrong,
@@ -40,11 +41,12 @@ PRIORITY_MOST = 1000
 NODES_MOST = 1000
 GRACE_MOST = 86_400
 
-Seconds = Annotated[int, BeforeValidator(parse_duration, json_schema_input_type=str | int)]
+Seconds = Annotated[int, BeforeValidator(parse_duration, json_schema_input_type=str | float)]
 Grace = Annotated[
     int,
-    BeforeValidator(lambda value: parse_duration(value, least=0, most=GRACE_MOST), json_schema_input_type=str | int),
+    BeforeValidator(lambda value: parse_duration(value, least=0, most=GRACE_MOST), json_schema_input_type=str | float),
 ]
+Variables = dict[str, str | int | float | bool]
 DEFAULT_STOP = StopPolicy()
 
 
@@ -60,7 +62,7 @@ class Stop(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    signal: Annotated[Signal, BeforeValidator(_signal)] = DEFAULT_STOP.signal
+    signal: Annotated[Signal, BeforeValidator(_signal, json_schema_input_type=str)] = DEFAULT_STOP.signal
     grace: Grace = int(DEFAULT_STOP.grace)
 
 
@@ -102,22 +104,26 @@ def _is_remote(source: str) -> bool:
 class JobSubmit(BaseModel):
     """A job to run. Only `run` is needed; amounts under `resources` are for each of `num_nodes` nodes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=or_null)
 
-    run: Annotated[str, BeforeValidator(check_run)] = Field(max_length=SCRIPT_MOST)
-    name: Annotated[str, BeforeValidator(check_name)] = Field(default="", max_length=NAME_MOST)
+    run: Annotated[str, Field(max_length=SCRIPT_MOST), BeforeValidator(check_run)]
+    name: Annotated[str, Field(max_length=NAME_MOST), BeforeValidator(check_name)] = ""
     pool: Line | None = Field(default=None, description="Name or id of a node pool; the only one where there is one.")
-    setup: Annotated[str, BeforeValidator(check_script)] | None = Field(default=None, max_length=SCRIPT_MOST)
-    envs: Annotated[dict[str, str], BeforeValidator(_envs)] = Field(default_factory=dict)
-    secrets: Annotated[dict[str, SecretStr], BeforeValidator(_secrets)] = Field(default_factory=dict)
+    setup: Annotated[str, Field(max_length=SCRIPT_MOST), BeforeValidator(check_script)] | None = None
+    envs: Annotated[dict[str, str], BeforeValidator(_envs, json_schema_input_type=Variables)] = Field(
+        default_factory=dict
+    )
+    secrets: Annotated[dict[str, SecretStr], BeforeValidator(_secrets, json_schema_input_type=Variables)] = Field(
+        default_factory=dict
+    )
     workdir: GitWorkdir | None = None
     file_mounts: Annotated[dict[str, Any], BeforeValidator(_file_mounts)] = Field(default_factory=dict)
     volumes: Annotated[dict[str, Any], BeforeValidator(mapping)] = Field(default_factory=dict)
     config: Annotated[dict[str, Any], BeforeValidator(mapping)] = Field(default_factory=dict)
     resources: Resources = Field(default_factory=Resources)
-    num_nodes: Annotated[int, whole(1, NODES_MOST), Field(ge=1, le=NODES_MOST)] = 1
+    num_nodes: Annotated[int, Field(ge=1, le=NODES_MOST), whole(1, NODES_MOST)] = 1
     image: Line | None = Field(default=None, description="A container image; needs a pool that runs containers.")
-    priority: Annotated[int, whole(-PRIORITY_MOST, PRIORITY_MOST), Field(ge=-PRIORITY_MOST, le=PRIORITY_MOST)] = 0
+    priority: Annotated[int, Field(ge=-PRIORITY_MOST, le=PRIORITY_MOST), whole(-PRIORITY_MOST, PRIORITY_MOST)] = 0
     max_duration: Seconds | None = None
     visibility: Literal["private", "organization"] = "organization"
     stop: Stop = Field(default_factory=Stop)

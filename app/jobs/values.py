@@ -79,11 +79,9 @@ def _unfit(item: object) -> str | None:
 
 
 def whole(least: int, most: int) -> BeforeValidator:
-    """For `Annotated[int, whole(1, 10)]`: a whole number within bounds, also written as text, as forms do."""
+    """For `Annotated[int, Field(ge=1, le=10), whole(1, 10)]`: a whole number within bounds."""
 
     def check(value: object) -> int:
-        if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d{1,18}\s*", value):
-            value = int(value)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool):
@@ -96,8 +94,6 @@ def whole(least: int, most: int) -> BeforeValidator:
 
 
 def text_of(value: object, most: int) -> str:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)
     if not isinstance(value, str):
         raise ValueError("Give text.")
     if len(value) > most:
@@ -105,7 +101,16 @@ def text_of(value: object, most: int) -> str:
     return value
 
 
-Line = Annotated[str, BeforeValidator(lambda value: text_of(value, LINE_MOST)), Field(max_length=LINE_MOST)]
+Line = Annotated[str, Field(max_length=LINE_MOST), BeforeValidator(lambda value: text_of(value, LINE_MOST))]
+
+
+def or_null(schema: dict[str, Any]) -> None:
+    """For `json_schema_extra` of a model that leaves out what is null: say so of every field that is not required."""
+    for name, field in schema["properties"].items():
+        null = {"type": "null"}
+        if name not in schema.get("required", ()) and null not in field.get("anyOf", ()):
+            described = {key: field.pop(key) for key in ("title", "description", "default") if key in field}
+            schema["properties"][name] = {"anyOf": [field, null], **described}
 
 
 def check_name(value: object) -> str:

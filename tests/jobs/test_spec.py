@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema_rs
 import orjson
 import pytest
 from hypothesis import given
@@ -194,6 +195,7 @@ def test_every_default_name_is_a_name(run: str) -> None:
     assert submit(name=default_name(run)).name
 
 
+SCHEMA = jsonschema_rs.validator_for(JobSubmit.model_json_schema())
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -210,6 +212,7 @@ def test_any_body_is_a_job_or_is_refused_with_sentences(fields: dict[str, Any]) 
     else:
         assert isinstance(body, JobSubmit)
         assert from_spec(to_spec(body), body.secret_values()) == body
+        assert SCHEMA.is_valid(fields)
         found = ()
     assert all(error.message for error in found)
 
@@ -223,3 +226,12 @@ def test_any_resources_are_read_or_refused(resources: dict[str, Any]) -> None:
     except Invalid:
         body = None
     assert body is None or from_spec(to_spec(body), {}) == body
+    assert body is None or SCHEMA.is_valid({"run": "true", "resources": resources})
+
+
+@pytest.mark.parametrize(
+    "fields", [WHOLE, {"resources": {"job_recovery": "failover"}}, {"envs": {"A": 1}, "stop": None}]
+)
+def test_the_schema_takes_what_the_model_takes(fields: dict[str, Any]) -> None:
+    submit(**fields)
+    assert SCHEMA.is_valid({"run": "true", **fields})
