@@ -56,7 +56,7 @@ class NodeState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedJob:
-    """`max_duration`: seconds from its start to its end at the latest, the grace of its stop included.
+    """`max_duration`: seconds from its start to its end at the latest, of which `grace` are those of its stop.
 
     `avoid`: nodes on which it is not to be placed.
     """
@@ -66,6 +66,7 @@ class QueuedJob:
     queued_at: datetime
     priority: int = 0
     max_duration: float | None = None
+    grace: float = 0.0
     avoid: frozenset[str] = frozenset()
 
 
@@ -141,7 +142,7 @@ class _Planner:
         if reason is None or duration < shortest:
             if self._place(job, duration):
                 return
-            reason = self._why(job, duration)
+            reason = self._why(job)
             self._failed[key] = (duration, reason)
         self.reasons[job.id] = reason
         self._reserve(job, duration)
@@ -197,13 +198,13 @@ class _Planner:
         ready = [n for n, spans in zip(nodes, windows, strict=True) if any(a <= start <= b for a, b in spans)]
         return _Option(wanted, start, ready[:count], ())
 
-    def _why(self, job: QueuedJob, duration: float) -> Reason:
+    def _why(self, job: QueuedJob) -> Reason:
         """The reason why the job waits, told of the first alternative that the pool could ever hold."""
         for alternative in job.needs.alternatives:
             wanted = _amounts(alternative)
             nodes = self._suitable(wanted, job)
             if len(nodes) >= job.needs.num_nodes:
-                return _what_lacks(job, alternative, wanted, nodes)
+                return _what_lacks(job, alternative, wanted, nodes, self.now)
         return self._what_is_shut(job)
 
     def _what_is_shut(self, job: QueuedJob) -> Reason:
@@ -237,7 +238,9 @@ class _Option:
     lacking: tuple[tuple[int, int, int], ...]
 
 
-def _what_lacks(job: QueuedJob, alternative: Alternative, wanted: Amounts, nodes: Sequence[NodeTime]) -> Reason:
+def _what_lacks(
+    job: QueuedJob, alternative: Alternative, wanted: Amounts, nodes: Sequence[NodeTime], now: datetime
+) -> Reason:
     """The first of GPUs, CPUs and memory of which too few nodes have enough; or that others are ahead."""
     many = {"num_nodes": job.needs.num_nodes}
     tests: tuple[tuple[Callable[[NodeTime], bool], Reason], ...] = (
@@ -259,7 +262,8 @@ def _what_lacks(job: QueuedJob, alternative: Alternative, wanted: Amounts, nodes
         if len(nodes) < job.needs.num_nodes:
             return reason
     longest = sorted((node.fits_until(wanted) for node in nodes), reverse=True)[job.needs.num_nodes - 1]
-    return Reason(ReasonCode.IN_LINE, {"fits_within": int(longest) if 1 <= longest < NEVER else None})
+    before = int((now + timedelta(seconds=longest - job.grace)).timestamp()) if 0 < longest < NEVER else None
+    return Reason(ReasonCode.IN_LINE, {"before": before})
 
 
 def _amounts(a: Alternative) -> Amounts:

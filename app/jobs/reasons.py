@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from signal import Signals
 
@@ -29,8 +30,9 @@ class ReasonCode(StrEnum):
     WAITING_FOR_GPUS = "waiting_for_gpus"  # gpus, model, num_nodes
     WAITING_FOR_CPUS = "waiting_for_cpus"  # cpu_tenths, num_nodes
     WAITING_FOR_MEMORY = "waiting_for_memory"  # memory_tenths, num_nodes
-    WAITING_FOR_NODES = "waiting_for_nodes"  # num_nodes
-    IN_LINE = "in_line"  # fits now, but would delay a job ahead; fits_within: seconds, or None
+    IN_LINE = (
+        "in_line"  # fits now, but would delay a job ahead; before: POSIX time by which it would have to end, or None
+    )
     NODES_DRAINED = "nodes_drained"
     NODES_UNREACHABLE = "nodes_unreachable"
     DISK_LOW = "disk_low"  # percent
@@ -43,7 +45,6 @@ class ReasonCode(StrEnum):
     STARTING = "starting"  # node, num_nodes
     STOPPING = "stopping"  # by, grace
     STOPPING_NOW = "stopping_now"  # by
-    OVERTIME = "overtime"  # max_duration
     NOT_ANSWERING = "not_answering"  # its engine could not be asked
     # ended
     EXITED = "exited"  # exit_code
@@ -70,6 +71,7 @@ class Live:
     `ahead`: jobs of the same pool in front of it. `free_*`: on open nodes together; `most_*`: on the best node alone.
     """
 
+    now: datetime | None = None
     pool: str = ""
     pool_reason: str | None = None
     ahead: int | None = None
@@ -157,12 +159,20 @@ def ordinal(number: int) -> str:
 
 
 def _in_line(args: _Blank, live: Live) -> str:
-    within = args.number("fits_within")
-    hint = f"; with a max_duration of at most {format_duration(within)} it could start now" if within else ""
+    hint = _hint(args.number("before"), live.now)
     if live.ahead is None:
         return f"waiting behind earlier jobs in {_pool(live)}{hint}"
+    if live.ahead == 0:
+        return f"next in line in {_pool(live)}{hint}"
     jobs = f"{live.ahead} {'job' if live.ahead == 1 else 'jobs'}"
     return f"{ordinal(live.ahead + 1)} in line behind {jobs} in {_pool(live)}{hint}"
+
+
+def _hint(before: int, now: datetime | None) -> str:
+    minutes = int(before - now.timestamp()) // 60 if now else 0
+    if minutes < 2:
+        return ""
+    return f"; with a max_duration of at most {format_duration(minutes * 60)} it could start now"
 
 
 def _drained(live: Live) -> str:
@@ -225,9 +235,6 @@ SENTENCES: Mapping[ReasonCode, Callable[[_Blank, Live], str]] = {
     ReasonCode.WAITING_FOR_GPUS: _gpus,
     ReasonCode.WAITING_FOR_CPUS: _cpus,
     ReasonCode.WAITING_FOR_MEMORY: _memory,
-    ReasonCode.WAITING_FOR_NODES: lambda a, live: (
-        f"waiting for {a.number('num_nodes')} nodes with enough room at once in {_pool(live)}"
-    ),
     ReasonCode.IN_LINE: _in_line,
     ReasonCode.NODES_DRAINED: lambda a, live: f"the nodes of {_pool(live)} that could hold it are drained",
     ReasonCode.NODES_UNREACHABLE: lambda a, live: f"the nodes of {_pool(live)} that could hold it can't be reached",
@@ -244,7 +251,6 @@ SENTENCES: Mapping[ReasonCode, Callable[[_Blank, Live], str]] = {
     ReasonCode.STARTING: _starting,
     ReasonCode.STOPPING: _stopping,
     ReasonCode.STOPPING_NOW: lambda a, live: _by("being killed, stopped a second time", a),
-    ReasonCode.OVERTIME: lambda a, live: f"{_timed_out(a, live)} and is being stopped",
     ReasonCode.NOT_ANSWERING: lambda a, live: f"{_pool(live)} does not answer, the job may still be running",
     ReasonCode.EXITED: lambda a, live: f"exited with code {a.number('exit_code')}",
     ReasonCode.SAVED: lambda a, live: (

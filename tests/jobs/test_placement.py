@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from app.jobs.placement import Condition, plan
-from app.jobs.reasons import ReasonCode
+from app.jobs.reasons import Live, ReasonCode
 from tests.jobs.scenes import NOW, after, job, node, running, wants
 
 
@@ -73,7 +73,10 @@ def test_what_ends_before_the_reserved_start_may_go_first() -> None:
     made = plan(queue, [node("n1", gpus=8)], [running("x", "n1", gpus=(0,), ends=600)], NOW)
     assert set(made.placements) == {"short"}
     assert made.reasons["long"].code is ReasonCode.IN_LINE
-    assert made.reasons["long"].args == {"fits_within": 600}
+    assert made.reasons["long"].args == {"before": after(600).timestamp()}
+    hint = "with a max_duration of at most 10m it could start now"
+    assert hint in made.reasons["long"].sentence(Live(now=NOW))
+    assert hint not in made.reasons["long"].sentence(Live(now=after(590)))
 
 
 def test_what_fits_beside_the_reserved_job_may_stay() -> None:

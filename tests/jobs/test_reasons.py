@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from app.engines.protocol import EndCause, Observation, Phase, StopReason
 from app.jobs.reasons import EndFacts, Live, Reason, ReasonCode, end_reason, ordinal, sentence
 
 C = ReasonCode
-LAB = Live(pool="lab", ahead=2, free_gpus=3, most_gpus=2, free_cpu_tenths=15, free_memory_tenths=20)
+LAB = Live(
+    now=datetime(2026, 1, 1, tzinfo=UTC),
+    pool="lab",
+    ahead=2,
+    free_gpus=3,
+    most_gpus=2,
+    free_cpu_tenths=15,
+    free_memory_tenths=20,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,8 +29,8 @@ LAB = Live(pool="lab", ahead=2, free_gpus=3, most_gpus=2, free_cpu_tenths=15, fr
          "waiting for 8 H100 on each of 2 nodes in pool lab (3 free)"),
         (C.WAITING_FOR_CPUS, {"cpu_tenths": 40}, "waiting for 4 CPUs in pool lab (1.5 free)"),
         (C.WAITING_FOR_MEMORY, {"memory_tenths": 320}, "waiting for 32 GiB of memory in pool lab (2 GiB free)"),
-        (C.IN_LINE, {"fits_within": None}, "third in line behind 2 jobs in pool lab"),
-        (C.IN_LINE, {"fits_within": 2400},
+        (C.IN_LINE, {"before": None}, "third in line behind 2 jobs in pool lab"),
+        (C.IN_LINE, {"before": 1_767_225_600 + 2450},
          "third in line behind 2 jobs in pool lab; with a max_duration of at most 40m it could start now"),
         (C.DISK_LOW, {"percent": 5}, "pool lab is below 5 % of free disk, so nothing is started: free some space"),
         (C.REQUEUED, {"why": "exited with code 75"}, "waiting to run again (last attempt: exited with code 75)"),
@@ -43,6 +53,10 @@ def test_a_sentence_that_a_person_can_act_on(
     code: ReasonCode, args: dict[str, int | float | str | None], text: str
 ) -> None:
     assert sentence(code, args, LAB) == text
+
+
+def test_the_first_in_line_is_behind_nobody() -> None:
+    assert sentence(C.IN_LINE, {}, Live(pool="lab", ahead=0)) == "next in line in pool lab"
 
 
 def test_a_drained_pool_says_why() -> None:
