@@ -19,6 +19,17 @@ from app.engines.protocol import Share
 PROBE_SECONDS = 20
 KEEP_SECONDS = 60.0  # how long an answer about the tool is believed
 CDI = ("/etc/cdi/nvidia.yaml", "/var/run/cdi/nvidia.yaml", "/run/cdi/nvidia.yaml", "/etc/cdi/nvidia.json")
+TOOL_NAMES = (
+    *("HOME", "PATH", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME"),
+    *(
+        "CONTAINERS_CONF",
+        "CONTAINERS_STORAGE_CONF",
+        "DOCKER_HOST",
+        "DOCKER_CONFIG",
+        "DOCKER_CERT_PATH",
+        "DOCKER_TLS_VERIFY",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -87,8 +98,7 @@ def _trouble(tool: Tool) -> str:
 
 def tool_env() -> dict[str, str]:
     """What Podman and Docker need of the server's environment to find their storage and their daemon."""
-    names = ("HOME", "PATH", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "DOCKER_HOST", "DOCKER_CONFIG")
-    return {name: os.environ[name] for name in names if name in os.environ}
+    return {name: os.environ[name] for name in TOOL_NAMES if name in os.environ}
 
 
 def run_argv(

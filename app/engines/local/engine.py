@@ -18,7 +18,7 @@ from pathlib import Path
 
 from app.engines.local import gpus, isolation, logs, machine
 from app.engines.local.bundle import build_supervisor
-from app.engines.local.cgroups import Cgroups, detect
+from app.engines.local.cgroups import detect
 from app.engines.local.files import Folders, read_record, remove_tree, write_items, write_record, write_script
 from app.engines.local.observing import Watched
 from app.engines.local.plan import Plan, make_plan, paths_of
@@ -38,30 +38,33 @@ from app.engines.protocol import (
     StopOrder,
 )
 
+OUTSIDE = Path("/var/lib/lattice")
 RESTART_SECONDS = 5.0  # how long a supervisor may take to make its claim before another one is started
 
 
 class LocalEngine:
     """`home` is its folder (of one server alone), `fake_gpus` such as "H100:8" stands in for what NVML would find.
 
+    Jobs with a user of their own keep their files under `outside` where other users can't pass through to `home`.
+
     Raises EngineError where `home` can't be used, and ValueError where `fake_gpus` can't be read.
     """
 
-    def __init__(self, home: Path, *, node_name: str, fake_gpus: str = "", cgroups: Cgroups | None = None) -> None:
+    def __init__(self, home: Path, *, node_name: str, fake_gpus: str = "", outside: Path = OUTSIDE) -> None:
         self._node_name = node_name
         self._fake_gpus = gpus.fake_gpus(fake_gpus)
         self._lock = threading.RLock()
         self._watched: dict[str, Watched] = {}
         self._started: dict[str, tuple[int, float]] = {}  # attempt → supervisor's pid (reaped: 0), and when
         try:
-            self._folders = Folders(home)
+            self._folders = Folders(home, outside)
             self._supervisor = build_supervisor(self._folders.home)
             self._wake = Wake(self._folders.home / "wake")
             for half_made in self._folders.attempts.glob(".new-*"):
                 remove_tree(half_made)
         except OSError as error:
             raise EngineError(f"The folder {home} can't be used: {error.strerror}.", retry=False) from error
-        self._cgroups = cgroups or detect()
+        self._cgroups = detect()
         self._python = os.path.realpath(sys.executable)
 
     # --- what the machine has
@@ -77,10 +80,15 @@ class LocalEngine:
                     **machine.general_facts(),
                     "cgroups": self._cgroups.description,
                     "gpus": self._gpus[1],
-                    "work folders": str(self._folders.visible / "work"),
+                    "work folders": self._work_folders(),
                 },
             ),
         )
+
+    def _work_folders(self) -> str:
+        closed = os.geteuid() == 0 and self._folders.is_closed
+        outside = f"; with isolation by user in {self._folders.outside / 'work'}" if closed else ""
+        return f"{self._folders.home / 'work'}{outside}"
 
     @cached_property
     def _gpus(self) -> tuple[tuple[Gpu, ...], str]:
@@ -106,7 +114,7 @@ class LocalEngine:
 
     def available_isolations(self) -> dict[Isolation, str | None]:
         """Isolation → None where it can be used, else a sentence that says why not."""
-        return isolation.available_isolations(self._folders)
+        return isolation.available_isolations()
 
     # --- starting
 
@@ -279,12 +287,14 @@ class LocalEngine:
             watched = self._watch(attempt_id)
             if watched.is_claimed and not watched.end():
                 raise EngineError(f"The attempt {attempt_id} has not ended yet.")
-            remove_tree(self._folders.job_side(attempt_id))
+            for folder in self._folders.job_sides(attempt_id):
+                remove_tree(folder)
             remove_tree(watched.folder)
             del self._watched[attempt_id]
 
     def discard_job(self, job_id: str) -> None:
-        remove_tree(self._folders.checkpoints(job_id))
+        for folder in self._folders.all_checkpoints(job_id):
+            remove_tree(folder)
 
 
 def _vanished() -> Observation:

@@ -1,10 +1,10 @@
 """The folders and small files of the local engine, and how they are written so that a crash leaves nothing half made.
 
     home/attempts/ATTEMPT/    private: spec, env, ctl, out/, claim, stop, stopping, ended
-    visible/work/ATTEMPT/     the job's: control/ (its scripts, read-only to it) and work/
-    visible/checkpoints/JOB/  what outlives attempts
+    home/work/ATTEMPT/        the job's: control/ (its scripts, read-only to it) and work/
+    home/checkpoints/JOB/     what outlives attempts
 
-`visible` is `home` itself where other users can reach it, else a folder of its own.
+Where other users can't reach `home`, the last two of a job with a user of its own are in a folder outside of it.
 """
 
 from __future__ import annotations
@@ -20,45 +20,56 @@ from pathlib import Path
 from app.engines.protocol import EngineError
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-OUTSIDE = Path("/var/lib/lattice")
 
 
 class Folders:
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, outside: Path) -> None:
         self.home = home.absolute()
         self.attempts = self.home / "attempts"
         self.uids = self.home / "uids"
         for path in (self.home, self.attempts, self.uids):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.visible = self._choose_visible()
-        for path in (self.visible / "work", self.visible / "checkpoints"):
-            path.mkdir(exist_ok=True)
-            path.chmod(0o711)
-
-    def _choose_visible(self) -> Path:
-        """Chosen once and kept as a link, so that a checkpoint folder never moves."""
-        link = self.home / "visible"
-        if not link.is_symlink():
-            link.symlink_to(self._first_choice())
-        chosen = (self.home / link.readlink()).resolve()
-        chosen.mkdir(parents=True, exist_ok=True)
-        chosen.chmod(0o711)
-        return chosen
-
-    def _first_choice(self) -> str:
-        if os.geteuid() != 0 or closed_ancestor(self.home.parent) is None:
-            return "."
-        OUTSIDE.mkdir(exist_ok=True, mode=0o711)
-        return str(OUTSIDE / hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16])
+        self.outside = outside / hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
+        self.is_closed = closed_ancestor(self.home.parent) is not None
+        _make_passable(self.home)
 
     def attempt(self, attempt_id: str) -> Path:
         return self.attempts / safe(attempt_id)
 
-    def job_side(self, attempt_id: str) -> Path:
-        return self.visible / "work" / safe(attempt_id)
+    def job_side(self, attempt_id: str, *, for_user: bool) -> Path:
+        return self._root(for_user) / "work" / safe(attempt_id)
 
-    def checkpoints(self, job_id: str) -> Path:
-        return self.visible / "checkpoints" / safe(job_id)
+    def job_sides(self, attempt_id: str) -> list[Path]:
+        """Where the job's part of an attempt can be, whatever its isolation was."""
+        return [root / "work" / safe(attempt_id) for root in (self.home, self.outside)]
+
+    def checkpoints(self, job_id: str, *, for_user: bool) -> Path:
+        """Where they are already; a change of the pool's isolation must not lose them."""
+        inside, outside = self.all_checkpoints(job_id)
+        if outside.exists():
+            return outside
+        wanted = self._root(for_user) / "checkpoints" / job_id
+        if wanted != inside and inside.exists():
+            shutil.move(inside, wanted)
+        return wanted
+
+    def all_checkpoints(self, job_id: str) -> list[Path]:
+        return [root / "checkpoints" / safe(job_id) for root in (self.home, self.outside)]
+
+    def _root(self, for_user: bool) -> Path:
+        """The folder under which a job's own files go; made when it is first wanted."""
+        if not (for_user and self.is_closed):
+            return self.home
+        self.outside.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
+        _make_passable(self.outside)
+        return self.outside
+
+
+def _make_passable(root: Path) -> None:
+    """Others may pass through to what is theirs, and list nothing."""
+    for path in (root, root / "work", root / "checkpoints"):
+        path.mkdir(exist_ok=True)
+        path.chmod(0o711)
 
 
 def safe(name: str) -> str:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.engines.local.container import find_tool
-from app.engines.local.files import Folders, closed_ancestor
 from app.engines.protocol import Isolation
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/sys", "/nix/store")
@@ -20,28 +19,24 @@ GPU_DEVICES = ("nvidia", "dri", "kfd", "infiniband")
 PROBE_SECONDS = 20
 
 
-def available_isolations(folders: Folders) -> dict[Isolation, str | None]:
+def available_isolations() -> dict[Isolation, str | None]:
     """Isolation → None where it can be used, else a sentence that says why not and what would help."""
     return {
         Isolation.NONE: None,
-        Isolation.USER: _why_no_user(folders),
-        Isolation.BUBBLEWRAP: _why_no_bubblewrap(folders),
+        Isolation.USER: _why_no_user(),
+        Isolation.BUBBLEWRAP: _why_no_bubblewrap(),
         Isolation.CONTAINER: find_tool().why_not,
     }
 
 
-def _why_no_user(folders: Folders) -> str | None:
-    if os.geteuid() != 0:
-        return "A separate user for each job needs the server to run as root."
-    if closed := closed_ancestor(folders.visible):
-        return f"Other users can't pass through {closed}; move the data folder, or give it mode 711."
-    return None
+def _why_no_user() -> str | None:
+    return None if os.geteuid() == 0 else "A separate user for each job needs the server to run as root."
 
 
-def _why_no_bubblewrap(folders: Folders) -> str | None:
+def _why_no_bubblewrap() -> str | None:
     if not shutil.which("bwrap"):
         return "Bubblewrap is not installed; install the package bubblewrap."
-    probe = [*bubblewrap_argv(None, ()), "true"]
+    probe = [*bubblewrap_argv(), "true"]
     try:
         run = subprocess.run(probe, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False, cwd="/")
     except subprocess.TimeoutExpired:
@@ -49,20 +44,32 @@ def _why_no_bubblewrap(folders: Folders) -> str | None:
     return f"Bubblewrap can't start a program here: {run.stderr.strip()[:300]}." if run.returncode else None
 
 
-def bubblewrap_argv(work: Path | None, writable: Sequence[Path], read_only: Sequence[Path] = ()) -> list[str]:
-    """The system read-only, own /tmp, own processes; nothing else of the machine's files but what is named."""
+def bubblewrap_argv(
+    work: Path | None = None,
+    *,
+    writable: Sequence[Path] = (),
+    read_only: Sequence[Path] = (),
+    hidden: Path | None = None,
+) -> list[str]:
+    """The system read-only, own /tmp, own processes; nothing else of the machine's files but what is named.
+
+    `hidden` is emptied where it lies inside a system folder; the others are shown at the paths that they have outside.
+    """
     argv = [shutil.which("bwrap") or "bwrap", "--die-with-parent", "--unshare-pid", "--unshare-ipc"]
     for name in SYSTEM:
         argv += _system_folder(Path(name))
-    argv += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp"]  # noqa: S108
-    argv += _resolver()
+    argv += ["--proc", "/proc", "--dev", "/dev", *_resolver()]
+    for scratch in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108
+        argv += ["--perms", "1777", "--tmpfs", scratch]
+    if hidden and any(Path(name) in hidden.parents for name in SYSTEM):
+        argv += ["--perms", "0755", "--tmpfs", str(hidden)]
     for device in sorted(Path("/dev").iterdir()):
         if device.name.startswith(GPU_DEVICES):
             argv += ["--dev-bind", str(device), str(device)]
-    for path in read_only:
-        argv += ["--ro-bind", str(path), str(path)]
-    for path in writable:
-        argv += ["--bind", str(path), str(path)]
+    for path in (*read_only, *writable):
+        for parent in reversed(path.parents[:-1]):  # made by --dir, because those made by a bind are closed to users
+            argv += ["--dir", str(parent)]
+        argv += ["--bind" if path in writable else "--ro-bind", str(path), str(path)]
     return [*argv, *(["--chdir", str(work)] if work else []), "--"]
 
 

@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from app.engines.local import isolation, scripts
@@ -55,7 +56,11 @@ class Paths:
 
 
 def paths_of(folders: Folders, launch: Launch) -> Paths:
-    return Paths(folder=folders.job_side(launch.attempt_id), checkpoints=folders.checkpoints(launch.job_id))
+    for_user = launch.isolation is Isolation.USER
+    return Paths(
+        folder=folders.job_side(launch.attempt_id, for_user=for_user),
+        checkpoints=folders.checkpoints(launch.job_id, for_user=for_user),
+    )
 
 
 def make_plan(folders: Folders, cgroups: Cgroups, launch: Launch, uid: int | None) -> Plan:
@@ -66,7 +71,7 @@ def make_plan(folders: Folders, cgroups: Cgroups, launch: Launch, uid: int | Non
         _in_container(plan, launch, share, paths)
     else:
         plan.items += cgroups.items(launch.attempt_id, share.cpu_tenths, share.memory_tenths)
-        _on_this_system(plan, launch, paths)
+        _on_this_system(plan, launch, paths, folders.home.parent)
     if uid is not None:
         plan.items += [("owner", str(uid)), ("remove", str(lease_path(folders, uid)))]
     return plan
@@ -138,6 +143,7 @@ def _base_env(kind: Isolation, paths: Paths, uid: int | None) -> dict[str, str]:
     return env | {"HOME": str(paths.work), "USER": name, "LOGNAME": name}
 
 
+@cache
 def job_path(kind: Isolation) -> str:
     """The usual folders; before them those of the server's own PATH that the job may enter, its venv left out."""
     own = Path(sys.prefix).resolve()
@@ -150,6 +156,7 @@ def job_path(kind: Isolation) -> str:
     return ":".join(dict.fromkeys((*found, *SYSTEM_PATH)))
 
 
+@cache
 def shell() -> str:
     return shutil.which("bash", path=":".join(SYSTEM_PATH)) or "/bin/sh"
 
@@ -160,13 +167,13 @@ def stage_argv(script: Path) -> list[str]:
     return [shell(), *options, str(script)]
 
 
-def _on_this_system(plan: Plan, launch: Launch, paths: Paths) -> None:
+def _on_this_system(plan: Plan, launch: Launch, paths: Paths, data_folder: Path) -> None:
     groups = isolation.gpu_groups() if plan.uid is not None else []
     is_wrapped = launch.isolation is Isolation.BUBBLEWRAP
     for stage in [name for name in ("setup", "run") if name in plan.scripts]:
         argv = stage_argv(paths.control / stage)
         if is_wrapped:
-            argv = _wrapped(argv, plan.uid, groups, paths)
+            argv = _wrapped(argv, plan.uid, groups, paths, data_folder)
         plan.items += [(stage, word) for word in argv]
     if is_wrapped:
         plan.scripts["env"] = scripts.env_script(plan.env)
@@ -176,11 +183,14 @@ def _on_this_system(plan: Plan, launch: Launch, paths: Paths) -> None:
         plan.items += [("uid", str(plan.uid)), *(("group", str(group)) for group in groups)]
 
 
-def _wrapped(argv: list[str], uid: int | None, groups: list[int], paths: Paths) -> list[str]:
+def _wrapped(argv: list[str], uid: int | None, groups: list[int], paths: Paths, hidden: Path) -> list[str]:
     inner = scripts.read_env_then(paths.control / "env", argv)
     if uid is not None:
         inner = [*isolation.drop_to(uid, groups), *inner]
-    return [*isolation.bubblewrap_argv(paths.work, (paths.work, paths.checkpoints), (paths.control,)), *inner]
+    box = isolation.bubblewrap_argv(
+        paths.work, writable=(paths.work, paths.checkpoints), read_only=(paths.control,), hidden=hidden
+    )
+    return [*box, *inner]
 
 
 def _in_container(plan: Plan, launch: Launch, share: Share, paths: Paths) -> None:

@@ -7,7 +7,16 @@ import time
 
 from app.engines.local.supervisor.container import Container
 from app.engines.local.supervisor.ending import BY_ORDER, is_disk_full, memory_cause, plain_cause
-from app.engines.local.supervisor.files import CHUNK, Record, Spec, make_folder, read_record, wake_server, write_file
+from app.engines.local.supervisor.files import (
+    CHUNK,
+    Record,
+    Spec,
+    make_folder,
+    read_record,
+    release_room,
+    wake_server,
+    write_file,
+)
 from app.engines.local.supervisor.log import Log
 from app.engines.local.supervisor.process import (
     KILL,
@@ -20,6 +29,7 @@ from app.engines.local.supervisor.process import (
 
 DRAIN = 5.0  # seconds to wait for the output's end when every process of the job is gone
 KILL_WAIT = 10.0  # seconds to wait for leftovers that KILL does not end (a dead disk holds them)
+DISK_PAUSE = 0.2  # seconds between tries to write to a full disk
 DISK_WAIT = 60.0  # seconds that a full disk is given before the job is stopped for it
 SIGNALS = {"TERM": 15, "INT": 2, "USR1": 10}
 
@@ -187,7 +197,7 @@ class Attempt:
         now = time.monotonic()
         times = [at for at in (self.until, self.kill_at, None if self.order else self.ends_at) if at is not None]
         if self.log.full_since is not None:
-            times.append(now + 0.5)
+            times.append(now + DISK_PAUSE)
         return max(0.0, (min(times) - now) * 1000 + 1) if times else None
 
     def tick(self) -> None:
@@ -271,6 +281,7 @@ class Attempt:
         return "" if self.childless else "Some of its processes could not be killed; the machine may need a restart."
 
     def drain(self) -> None:
+        release_room()
         self.until = time.monotonic() + DRAIN
         while (self.pipe >= 0 or self.log.pending) and time.monotonic() < self.until:
             self.step()

@@ -11,6 +11,7 @@ from app.engines.local.supervisor.files import (
     Record,
     read_environment,
     read_items,
+    release_room,
     take_claim,
     wake_server,
     write_end,
@@ -30,6 +31,7 @@ def supervise() -> Record:
     outcome = run_to_the_end(attempt)
     if attempt.container:
         attempt.container.remove()
+    release_room()
     tidy(spec)
     return {**outcome, "log_size": attempt.log.offset}
 

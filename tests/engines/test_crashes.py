@@ -1,0 +1,176 @@
+"""What a crash of the server, of a supervisor or of the machine leaves: nothing twice, nothing lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.engines.local import LocalEngine
+from app.engines.protocol import EndCause, EngineError, LogPiece, Phase
+from tests.engines.runs import DEADLINE, Runs, is_running
+from tests.peers import ROOT, wait_until
+
+COUNTS = 'echo one >>"$LATTICE_CHECKPOINT_DIR/times"; cat "$LATTICE_CHECKPOINT_DIR/times"'
+SUBMITS = """
+import os, signal, sys
+from pathlib import Path
+from app.engines.local import LocalEngine
+from app.engines.protocol import Launch, Share
+engine = LocalEngine(Path(sys.argv[1]), node_name="here")
+share = Share(node="here", cpu_tenths=1, memory_tenths=5)
+for number in range(int(sys.argv[2])):
+    run = "echo begin; until [ -e ../../../go ]; do sleep 0.02; done; echo end"
+    ids = {"attempt_id": f"att_{number}", "job_id": f"job_{number}"}
+    engine.submit(Launch(**ids, job_name="x", number=1, shares=(share,), run=run))
+os.kill(0 if sys.argv[3] == "group" else os.getpid(), signal.SIGKILL)
+"""
+
+
+def submit_and_die(home: Path, count: int, what: str) -> None:
+    command = [sys.executable, "-c", SUBMITS, str(home), str(count), what]
+    died = subprocess.run(command, cwd=ROOT, check=False, start_new_session=True, capture_output=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+
+
+@pytest.mark.parametrize("what", ["process", "group"])
+def test_jobs_outlive_the_server(runs: Runs, what: str) -> None:
+    names = [f"att_{number}" for number in range(5)]
+    submit_and_die(runs.home, 5, what)
+    runs.begun += names
+    assert runs.engine.find([*names, "att_other"]) == {name: name for name in names}
+    for name in names:
+        runs.says(name, b"begin\n")
+        assert runs.look(name).phase is Phase.RUNNING
+    (runs.home / "go").touch()
+    for name in names:
+        assert runs.end_of(name).exit_code == 0
+        assert runs.log(name) == b"begin\nend\n"
+
+
+def test_a_half_made_folder_is_no_attempt(runs: Runs) -> None:
+    half = runs.home / "attempts" / ".new-att_half-1234"
+    half.mkdir()
+    assert runs.engine.find(["att_half"]) == {}
+    LocalEngine(runs.home, node_name="here").close()
+    assert not half.exists()
+
+
+def test_a_repeated_submit_runs_once(runs: Runs) -> None:
+    launch = runs.launch(COUNTS)
+    for _ in range(3):
+        assert runs.engine.submit(launch) == launch.attempt_id
+    runs.end_of(launch.attempt_id)
+    runs.engine.submit(launch)
+    assert runs.log(launch.attempt_id) == b"one\n"
+
+
+def test_supervisors_race_for_the_claim(runs: Runs) -> None:
+    launch = runs.launch(COUNTS)
+    runs.engine._create(launch)
+    folder = runs.home / "attempts" / launch.attempt_id
+    command = [sys.executable, "-I", "-S", str(runs.engine._supervisor), str(folder)]
+    racers = [subprocess.Popen(command, start_new_session=True) for _ in range(8)]
+    assert [racer.wait(DEADLINE) for racer in racers] == [0] * 8
+    assert runs.end_of(launch.attempt_id).exit_code == 0
+    assert runs.log(launch.attempt_id) == b"one\n"
+
+
+def test_a_supervisor_that_never_came_is_started_again(runs: Runs) -> None:
+    launch = runs.launch("echo ran")
+    runs.engine._create(launch)  # and then the server died
+    runs.begun.append(launch.attempt_id)
+    assert runs.end_of(launch.attempt_id).exit_code == 0
+    assert runs.log(launch.attempt_id) == b"ran\n"
+
+
+def claim_of(runs: Runs, attempt: str) -> dict[str, str]:
+    text = (runs.home / "attempts" / attempt / "claim").read_text()
+    return dict(line.split(" ", 1) for line in text.splitlines())
+
+
+def test_a_killed_supervisor_is_a_lost_machine(runs: Runs) -> None:
+    attempt = runs.start("setsid sleep 300 & echo child $!; sleep 300")
+    runs.says(attempt, b"child ")
+    child = int(runs.log(attempt).split()[1])
+    os.kill(int(claim_of(runs, attempt)["pid"]), signal.SIGKILL)
+    seen = runs.end_of(attempt)
+    assert (seen.phase, seen.cause) == (Phase.LOST, EndCause.MACHINE_LOST)
+    assert not is_running(child)
+    assert LocalEngine(runs.home, node_name="here").observe({attempt: attempt})[attempt] == seen
+
+
+def test_another_boot_is_a_lost_machine(runs: Runs) -> None:
+    """The process that has the number now is not ours, and must come to no harm."""
+    attempt = runs.start("true")
+    runs.end_of(attempt)
+    bystander = subprocess.Popen(["sleep", "300"])
+    folder = runs.home / "attempts" / attempt
+    (folder / "ended").unlink()
+    (folder / "claim").write_text(f"pid {bystander.pid}\nstart 1\nboot another\nstarted 1700000000.5\n")
+    later = LocalEngine(runs.home, node_name="here")
+    seen = later.observe({attempt: attempt})[attempt]
+    assert (seen.phase, seen.cause) == (Phase.LOST, EndCause.MACHINE_LOST)
+    assert "restarted" in seen.detail
+    assert bystander.poll() is None
+    bystander.kill()
+    bystander.wait()
+    later.close()
+
+
+def test_a_number_that_came_again_is_not_our_process(runs: Runs) -> None:
+    attempt = runs.start("true")
+    runs.end_of(attempt)
+    bystander = subprocess.Popen(["sleep", "300"])
+    folder = runs.home / "attempts" / attempt
+    (folder / "ended").unlink()
+    boot = claim_of(runs, attempt)["boot"]
+    (folder / "claim").write_text(f"pid {bystander.pid}\nstart 1\nboot {boot}\nstarted 1700000000.5\n")
+    later = LocalEngine(runs.home, node_name="here")
+    assert later.observe({attempt: attempt})[attempt].phase is Phase.LOST
+    assert bystander.poll() is None
+    bystander.kill()
+    bystander.wait()
+    later.close()
+
+
+def test_a_damaged_folder_did_not_start(runs: Runs) -> None:
+    launch = runs.launch("echo ran")
+    runs.engine._create(launch)
+    (runs.home / "attempts" / launch.attempt_id / "spec").write_bytes(b"")
+    runs.engine.submit(launch)
+    assert runs.end_of(launch.attempt_id).cause is EndCause.NOT_STARTED
+
+
+def test_secrets_are_gone_when_the_job_runs(runs: Runs) -> None:
+    attempt = runs.start("echo ready; sleep 300", envs={"TOKEN": "very-secret-word"})
+    runs.says(attempt, b"ready")
+    found = [path for path in runs.home.rglob("*") if path.is_file() and b"very-secret" in path.read_bytes()]
+    assert found == []
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not any(b"very-secret" in command for command in commands)
+
+
+def test_the_wait_is_woken(runs: Runs) -> None:
+    runs.engine.interrupt()
+    assert runs.engine.wait_for_change(DEADLINE)
+    attempt = runs.start("true")
+    assert runs.engine.wait_for_change(DEADLINE)
+    runs.end_of(attempt)
+    wait_until(lambda: not runs.engine.wait_for_change(0), what="quiet")
+
+
+def test_a_home_that_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EngineError):
+        LocalEngine(tmp_path / "file", node_name="here")
+
+
+def test_an_empty_log_is_complete_at_the_end(runs: Runs) -> None:
+    attempt = runs.start("true")
+    runs.end_of(attempt)
+    assert runs.engine.read_log(attempt, attempt, 0, 100) == LogPiece(start=0, data=b"", complete=True)
