@@ -26,6 +26,15 @@ def positions(db: Session, rows: Iterable[Row[Any]]) -> dict[str, int]:
     return found
 
 
+def count_ahead(db: Session, organization_id: str, pool_id: str, priority: int) -> int:
+    """How many queued jobs a new one of that priority would find in front of it, FURTHEST at most."""
+    ahead = select(JOB.c.id).where(
+        JOB.c.organization_id == organization_id, JOB.c.pool_id == pool_id, JOB.c.state == JobState.QUEUED,
+        JOB.c.queue_rank <= -priority,
+    )  # fmt: skip
+    return int(db.execute(select(func.count()).select_from(ahead.limit(FURTHEST).subquery())).scalar_one())
+
+
 def _positions_in_line(db: Session, line: list[Row[Any]]) -> dict[str, int]:
     first, last = line[0], line[-1]
     ahead = _count_ahead(db, first)

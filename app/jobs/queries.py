@@ -15,9 +15,11 @@ from sqlalchemy import Column, ColumnElement, Row, Table, func, or_, select
 from sqlmodel import Session, SQLModel
 
 from app.jobs.ids import first_id_at
-from app.jobs.models import ATTEMPT, DOCUMENT, JOB, SECRET, TOTAL, JobState, Visibility
+from app.jobs.models import ATTEMPT, DOCUMENT, JOB, LOG, SECRET, TOTAL, JobState, Visibility
 from app.jobs.states import FINAL
 from app.pools.models import POOL
+from app.stores.logs import LogState
+from app.web.ask import Principal
 
 SCAN = 20_000  # rows that one page looks at before it answers with a cursor to go on from
 BOUNDS = (500, SCAN)  # most pages are full after the first bound, which costs next to nothing
@@ -41,10 +43,14 @@ class Reader:
     user_id: str
     is_admin: bool
 
+    @classmethod
+    def of(cls, someone: Principal) -> Reader:
+        return cls(someone.organization_id, someone.user_id, someone.is_admin)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """What a list is narrowed to. `pool_id` and `owner_id` are ids; times are a half-open range."""
+    """What a list is narrowed to. Times are a half-open range; `untold` leaves out jobs that are told to stop."""
 
     states: tuple[JobState, ...] = ()
     owner_id: str | None = None
@@ -53,6 +59,7 @@ class JobFilter:
     q: str | None = None
     created_from: datetime | None = None
     created_before: datetime | None = None
+    untold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,12 @@ def restrictions(reader: Reader, want: JobFilter) -> list[ColumnElement[bool]]:
     """Everything that `reader` and `want` ask of a row, but for the text, none of it by an index."""
     values = ((JOB.c.organization_id, reader.organization_id), *_equalities(want))
     states = [or_(*(unindexed(JOB.c.state, state) for state in want.states))] if want.states else []
-    return [*(unindexed(*pair) for pair in values), *states, *_time_range(want), *_seen_by(reader).rest]
+    return [*(unindexed(*pair) for pair in values), *states, *_time_range(want), *_rest(reader, want)]
+
+
+def _rest(reader: Reader, want: JobFilter) -> list[ColumnElement[bool]]:
+    """What no index answers."""
+    return [*_seen_by(reader).rest, *([JOB.c.stop_requested_at.is_(None)] if want.untold else [])]
 
 
 def _equalities(want: JobFilter) -> list[tuple[Column[Any], str]]:
@@ -111,7 +123,7 @@ def _scans(reader: Reader, want: JobFilter) -> list[Scan]:
 
 
 def _scan(reader: Reader, want: JobFilter, state: JobState | None) -> Scan:
-    scan = _seen_by(reader)
+    scan = Scan(_seen_by(reader).driver, _rest(reader, want))
     equalities: list[tuple[Column[Any], str]] = _equalities(want)
     if state is not None:
         equalities.insert(len(equalities) if state in FINAL else 0, (JOB.c.state, state))
@@ -176,6 +188,13 @@ def count(db: Session, reader: Reader, want: JobFilter) -> Counted:
     return Counted(number)
 
 
+def names_of(db: Session, reader: Reader, job_ids: Iterable[str]) -> dict[str, str]:
+    """Id → name, of those jobs that `reader` may see."""
+    seen = _seen_by(reader)
+    query = select(JOB.c.id, JOB.c.name).where(*seen.driver, *seen.rest, JOB.c.id.in_(sorted(set(job_ids))))
+    return {row.id: row.name for row in db.execute(query)}
+
+
 def summary(db: Session, job_id: str) -> Row[Any]:
     """One job's row as lists have it. The caller has already been let in to the job."""
     return db.execute(select(*SUMMARY).select_from(JOINED).where(JOB.c.id == job_id)).one()
@@ -204,3 +223,22 @@ def totals(db: Session, organization_id: str, pool_id: str | None = None) -> dic
     query = select(TOTAL.c.state, func.sum(TOTAL.c.count)).where(*of).group_by(TOTAL.c.state)
     counted = {state: int(number) for state, number in db.execute(query)}
     return {state: counted.get(state, 0) for state in JobState}
+
+
+def log_state(db: Session, job_id: str) -> LogState:
+    """How far the job's log is stored; nothing before its first attempt."""
+    row = db.execute(select(LOG.c.size, LOG.c.cut_from, LOG.c.cut_to).where(LOG.c.job_id == job_id)).one_or_none()
+    return LogState() if row is None else LogState(row.size, row.cut_from, row.cut_to)
+
+
+def log_range(db: Session, job_id: str, number: int) -> tuple[int, int] | None:
+    """Where an attempt's part of the log begins and ends so far; None where there is no such attempt."""
+    columns = (ATTEMPT.c.log_start, ATTEMPT.c.log_collected)
+    row = db.execute(select(*columns).where(ATTEMPT.c.job_id == job_id, ATTEMPT.c.number == number)).one_or_none()
+    return None if row is None else (row.log_start, row.log_start + row.log_collected)
+
+
+def user_name(db: Session, user_id: str) -> str | None:
+    """What that user is called in a sentence."""
+    row = db.execute(select(USER.c.name, USER.c.email).where(USER.c.id == user_id)).one_or_none()
+    return None if row is None else row.name or row.email or "an admin"

@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, text, update
+from sqlalchemy import Row, bindparam, text, update
 from sqlmodel import Session
 
 from app.events import record
-from app.jobs.models import JOB, Job, JobState
+from app.jobs.models import JOB, JobState, Visibility
 from app.jobs.reasons import Reason
 from app.web.ask import Actor
 
@@ -62,11 +62,15 @@ class HeldJob:
     is_private: bool
 
     @classmethod
-    def of(cls, job: Job) -> HeldJob:
+    def of(cls, row: Row[Any]) -> HeldJob:
+        """From a row that has `HELD` among its columns."""
         return cls(
-            id=job.id, organization_id=job.organization_id, pool_id=job.pool_id, owner_id=job.owner_id,
-            name=job.name, state=job.state, is_private=job.is_private,
+            id=row.id, organization_id=row.organization_id, pool_id=row.pool_id, owner_id=row.owner_id,
+            name=row.name, state=row.state, is_private=row.visibility is Visibility.PRIVATE,
         )  # fmt: skip
+
+
+HELD = (JOB.c.id, JOB.c.organization_id, JOB.c.pool_id, JOB.c.owner_id, JOB.c.name, JOB.c.state, JOB.c.visibility)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

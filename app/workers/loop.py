@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
@@ -23,6 +24,7 @@ LOOK_EVERY = 1.0  # seconds: what a worker sees without being woken is at most t
 BEAT_EVERY = 5.0
 SILENT_AFTER = 60.0  # seconds without a beat: /readyz says so
 MAX_BACKOFF = 30.0
+LONGEST_REST = 0.25
 
 _BEAT = text(
     "INSERT INTO worker_beat (name, at) VALUES (:name, :at) ON CONFLICT (name) DO UPDATE SET at = excluded.at"
@@ -30,9 +32,14 @@ _BEAT = text(
 
 
 class Worker(Protocol):
-    """One kind of work. `name` is what `wake` calls it by."""
+    """One kind of work. `name` is what `wake` calls it by.
+
+    `rest`: seconds of rest for each second of work, so that a worker that is woken all the time leaves the machine to
+    others; LONGEST_REST at most after one round.
+    """
 
     name: str
+    rest: float
 
     def round(self) -> float:
         """Do what there is to do; return the seconds to wait before the next look, unless woken (0: at once)."""
@@ -83,10 +90,13 @@ class _Loop(threading.Thread):
     def run(self) -> None:
         while not self._ending.is_set():
             self._woken.clear()
+            began = time.monotonic()
             pause = self._one_round()
             if self._failures:
                 self._ending.wait(pause)
-            elif pause > 0:
+                continue
+            self._ending.wait(min(LONGEST_REST, self._worker.rest * (time.monotonic() - began)))
+            if pause > 0:
                 self._woken.wait(min(pause, LOOK_EVERY))
 
     def _one_round(self) -> float:
@@ -111,5 +121,3 @@ class _Loop(threading.Thread):
 def beats(session: Session) -> dict[str, datetime]:
     """When each worker, named `host/worker`, last finished a round."""
     return {beat.name: beat.at for beat in session.exec(select(WorkerBeat).order_by(col(WorkerBeat.name)))}
-
-

@@ -1,0 +1,255 @@
+"""Jobs, as operations."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import orjson
+
+from app.events import queries as event_queries
+from app.events.answers import EventView
+from app.jobs import logs, matches, preview, queries, service, views
+from app.jobs.answers import (
+    JobCount,
+    JobDetail,
+    JobPreview,
+    JobSummary,
+    JobsWithCounts,
+    JobTotals,
+    JobWithLog,
+    LogMatchPage,
+    LogMatchView,
+    NewJob,
+    PoolChoice,
+    Refused,
+    StopResult,
+)
+from app.jobs.bodies import (
+    BULK_MOST,
+    JobFilters,
+    JobQuery,
+    JobStopMany,
+    JobUpdate,
+    LogMatchQuery,
+    LogQuery,
+    NewJobQuery,
+)
+from app.jobs.holding import hold
+from app.jobs.models import Job, JobState
+from app.jobs.queries import JobFilter, Reader
+from app.jobs.search import MIN_LENGTH
+from app.jobs.spec import SPEC_MOST, JobSubmit
+from app.jobs.states import FINAL
+from app.jobs.task_yaml import dump_task, parse_task
+from app.pools.queries import pool_named, pools_of
+from app.web.action import Action, Mount, Scope
+from app.web.ask import Ask
+from app.web.gate import may_see
+from app.web.paging import ListQuery, Page
+from app.web.problems import Invalid
+from app.web.streams import EventStream, Text
+
+
+def list_jobs(ask: Ask) -> Page[JobSummary]:
+    q: JobQuery = ask.query
+    reader, want = Reader.of(ask.principal), _filter(ask, q)
+    if want.q is not None:
+        page = _searched(ask, reader, want)
+    else:
+        after = q.after(str)
+        found = queries.newest(ask.db, reader, want, after[0] if after else None, q.limit)
+        page = Page(views.summaries(ask.db, found.rows), q.cursor_at(found.resume) if found.resume else None)
+    return page if not ask.html else JobsWithCounts(page.items, page.next, _counts(ask))
+
+
+def _searched(ask: Ask, reader: Reader, want: JobFilter) -> Page[JobSummary]:
+    q: JobQuery = ask.query
+    after = q.after(int)
+    found = matches.newest_matches(ask.db, reader, want, after[0] if after else None, q.limit)
+    cursor = None if found.resume is None else q.cursor_at(found.resume)
+    return Page(views.summaries(ask.db, found.rows), cursor)
+
+
+def _filter(ask: Ask, q: JobFilters) -> JobFilter:
+    """The filters with ids for names. A pool that there is not matches nothing; on a page, so does a text too short."""
+    pool = pool_named(ask.db, ask.organization_id, q.pool) if q.pool else None
+    text = q.q or None
+    if text is not None and len(text) < MIN_LENGTH:
+        if not ask.html:
+            raise Invalid.field("q", f"Search for at least {MIN_LENGTH} characters.")
+        text = None
+    return JobFilter(
+        states=q.states, owner_id=ask.principal.user_id if q.owner == "me" else q.owner or None,
+        pool_id=(pool.id if pool else "none") if q.pool else None, name=q.name or None, q=text,
+        created_from=q.since, created_before=q.until,
+    )  # fmt: skip
+
+
+def _counts(ask: Ask) -> dict[str, int]:
+    totals = queries.totals(ask.db, ask.organization_id)
+    return {"": sum(totals.values()), **{state.value: number for state, number in totals.items()}}
+
+
+def count_jobs(ask: Ask) -> JobCount:
+    """How many jobs match the filters, exactly up to 10,000."""
+    want = _filter(ask, ask.query)
+    if want.q is not None:
+        raise Invalid.field("q", "A text is not counted.")
+    counted = queries.count(ask.db, Reader.of(ask.principal), want)
+    return JobCount(counted.number, counted.exact)
+
+
+def show_totals(ask: Ask) -> JobTotals:
+    return JobTotals(queries.totals(ask.db, ask.organization_id))
+
+
+def new_job(ask: Ask) -> NewJob:
+    q: NewJobQuery = ask.query
+    pools = [PoolChoice(pool.id, pool.name) for pool in pools_of(ask.db, ask.organization_id)]
+    job = ask.db.get(Job, q.from_) if q.from_ else None
+    if job is None or job.organization_id != ask.organization_id or not may_see(job, ask.principal):
+        return NewJob(pools, None)
+    return NewJob(pools, dump_task(orjson.loads(queries.document(ask.db, job.id))))
+
+
+def preview_job(ask: Ask, body: JobSubmit) -> JobPreview:
+    """What would be submitted: what the pool can't honour, the price, the place in line."""
+    return preview.preview(ask.db, ask.organization_id, body)
+
+
+def submit_job(ask: Ask, body: JobSubmit) -> JobDetail:
+    pool = service.pool_for(ask.db, ask.organization_id, body.pool)
+    me = ask.principal
+    job_id = service.submit(ask.db, body, pool, owner_id=me.user_id, keyring=ask.site.keyring, by=ask.actor)
+    ask.wake("scheduler")
+    return _detail(ask, job_id)
+
+
+def show_job(ask: Ask, job: Job) -> JobDetail:
+    shown = views.detail(ask.db, job, ask.principal)
+    if not ask.html:
+        return shown
+    tail = logs.tail_text(ask.site.logs, job.id, queries.log_state(ask.db, job.id))
+    return JobWithLog(**{f.name: getattr(shown, f.name) for f in dataclasses.fields(shown)}, log_tail=tail)
+
+
+def update_job(ask: Ask, job: Job, body: JobUpdate) -> JobDetail:
+    """Rename the job, change its priority or who may see it."""
+    service.change(ask.db, job, body.model_dump(exclude_none=True), ask.actor)
+    ask.wake("scheduler")
+    return views.detail(ask.db, job, ask.principal)
+
+
+def stop_job(ask: Ask, job: Job) -> JobDetail:
+    """Stop the job: now if it is queued, else by its signal and grace; a second stop is at once."""
+    service.stop(ask.db, job.id, ask.actor, ask.now)
+    ask.wake("engine")
+    return _detail(ask, job.id)
+
+
+def stop_jobs(ask: Ask, body: JobStopMany) -> StopResult:
+    """Stop up to 1,000 jobs in one transaction."""
+    reader = Reader.of(ask.principal)
+    held = hold(ask.db, body.ids if body.ids is not None else _stoppable(ask, reader, body.filter))
+    wanted = list(dict.fromkeys(body.ids)) if body.ids is not None else list(held)
+    refused = [Refused(i, detail) for i in wanted if (detail := service.refusal(held.get(i), reader))]
+    kept = set(wanted) - {r.id for r in refused}
+    stopped = service.stop_many(ask.db, [held[i] for i in sorted(kept)], ask.actor, ask.now)
+    ask.wake("engine")
+    ask.notice = f"{stopped:,} {'job is' if stopped == 1 else 'jobs are'} told to stop."
+    return StopResult(stopped, len(kept) - stopped, refused)
+
+
+def _stoppable(ask: Ask, reader: Reader, filters: JobFilters | None) -> list[str]:
+    """The newest jobs of the filter that have not ended and are not told to stop; of a member, their own."""
+    assert filters is not None
+    want = _filter(ask, filters)
+    states = tuple(s for s in want.states or tuple(JobState) if s not in FINAL)
+    if not states:
+        return []
+    owner = want.owner_id if reader.is_admin else reader.user_id
+    want = dataclasses.replace(want, states=states, owner_id=owner, untold=True)
+    if want.q is not None:
+        return [row.id for row in matches.newest_matches(ask.db, reader, want, None, BULK_MOST).rows]
+    return [row.id for row in queries.newest(ask.db, reader, want, None, BULK_MOST).rows]
+
+
+def rerun_job(ask: Ask, job: Job) -> JobDetail:
+    """Submit the same job once more, as a new one."""
+    job_id = service.rerun(ask.db, job, owner_id=ask.principal.user_id, keyring=ask.site.keyring, by=ask.actor)
+    ask.wake("scheduler")
+    return _detail(ask, job_id)
+
+
+def read_logs(ask: Ask, job: Job) -> Text | EventStream:
+    """The log as text, or with `follow=1` as server-sent events that go on until the job has ended."""
+    q: LogQuery = ask.query
+    reach = logs.reach_of(ask.db, job, q)
+    if not q.follow:
+        return logs.read(ask.site.logs, job.id, reach, q)
+    if q.attempt is not None:
+        raise Invalid.field("attempt", "A log is followed as a whole; leave attempt or follow out.")
+    start = logs.start_of(ask.site.logs, job.id, reach, q, resumed=ask.headers.get("last-event-id", ""))
+    site, job_id = ask.site, job.id
+    return EventStream(lambda: logs.follow(site, job_id, start))
+
+
+def find_in_logs(ask: Ask, job: Job) -> LogMatchPage:
+    """Lines of the log that hold a text, or that look like an error."""
+    reach = logs.reach_of(ask.db, job, LogQuery())
+    found = logs.find(ask.site.logs, job.id, reach.state, ask.query)
+    return LogMatchPage([LogMatchView(match.offset, match.line) for match in found.items], found.next)
+
+
+def list_job_events(ask: Ask, job: Job) -> Page[EventView]:
+    q: ListQuery = ask.query
+    after = q.after(int)
+    rows = event_queries.newest(
+        ask.db, ask.principal, limit=q.limit, before=after[0] if after else None, subject=job.id
+    )
+    return q.page(rows, key=lambda e: (e.seq or 0,), item=EventView.of)
+
+
+def show_task(ask: Ask, job: Job) -> Text:
+    """The job as a SkyPilot task YAML; secrets are names with null."""
+    task = dump_task(orjson.loads(queries.document(ask.db, job.id)))
+    return Text(task.encode(), media="application/yaml")
+
+
+def _detail(ask: Ask, job_id: str) -> JobDetail:
+    job = ask.db.get(Job, job_id, populate_existing=True)
+    assert job is not None
+    return views.detail(ask.db, job, ask.principal)
+
+
+WRITE = Scope.COMPUTE_WRITE
+SUBMIT_LIMIT = 2 * SPEC_MOST  # bytes of a body: its text may be escaped
+
+ACTIONS = [
+    Action("GET", "/jobs", list_jobs, query=JobQuery, page="jobs/index.html"),
+    Action(
+        "POST", "/jobs", submit_job, needs=WRITE, body=JobSubmit, yaml=parse_task, status=201, form="/jobs/new",
+        body_limit=SUBMIT_LIMIT,
+    ),
+    Action("GET", "/jobs/new", new_job, query=NewJobQuery, page="jobs/new.html", mount=Mount.HTML),
+    Action(
+        "POST", "/jobs/preview", preview_job, needs=WRITE, body=JobSubmit, yaml=parse_task, page="jobs/preview.html",
+        body_limit=SUBMIT_LIMIT,
+    ),
+    Action("POST", "/jobs/stop", stop_jobs, needs=WRITE, body=JobStopMany, status=202, then="/jobs"),
+    Action("GET", "/jobs/count", count_jobs, query=JobFilters, mount=Mount.JSON),
+    Action("GET", "/jobs/totals", show_totals, mount=Mount.JSON),
+    Action("GET", "/jobs/{id}", show_job, thing=Job, page="jobs/show.html"),
+    Action(
+        "PATCH", "/jobs/{id}", update_job, thing=Job, owner_only=True, needs=WRITE, body=JobUpdate, form="/jobs/{id}"
+    ),
+    Action("POST", "/jobs/{id}/stop", stop_job, thing=Job, owner_only=True, needs=WRITE, status=202),
+    Action("POST", "/jobs/{id}/rerun", rerun_job, thing=Job, owner_only=True, needs=WRITE, status=201),
+    Action(
+        "GET", "/jobs/{id}/logs", read_logs, thing=Job, query=LogQuery, headers=("last-event-id",), media="text/plain",
+        mount=Mount.JSON,
+    ),
+    Action("GET", "/jobs/{id}/log-matches", find_in_logs, thing=Job, query=LogMatchQuery, mount=Mount.JSON),
+    Action("GET", "/jobs/{id}/events", list_job_events, thing=Job, query=ListQuery, mount=Mount.JSON),
+    Action("GET", "/jobs/{id}/task", show_task, thing=Job, media="application/yaml", mount=Mount.JSON),
+]  # fmt: skip

@@ -1,0 +1,212 @@
+"""What requests about jobs answer. CPUs and memory (GiB) are numbers for each node, times are UTC, sizes in bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.jobs.models import JobState, Visibility
+from app.web.paging import Page
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerView:
+    id: str
+    name: str
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSummary:
+    """A job as lists show it. `reason` says in one sentence why it is where it is; `queue_position` 1 is next."""
+
+    id: str
+    name: str
+    state: JobState
+    reason: str | None
+    pool: str
+    pool_id: str
+    owner: OwnerView
+    visibility: Visibility
+    priority: int
+    num_nodes: int
+    cpus: int | float
+    memory: int | float
+    accelerators: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    exit_code: int | None
+    attempt: int | None
+    queue_position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StopView:
+    signal: str
+    grace: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryView:
+    """When the job is run again; see SkyPilot's `job_recovery`."""
+
+    strategy: str
+    max_restarts_on_errors: int
+    recover_on_exit_codes: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptView:
+    """One try at running the job. `state` is pending, running, stopping, ended or lost; `nodes` are in rank order."""
+
+    id: str
+    number: int
+    state: str
+    pool: str
+    nodes: list[str]
+    gpus: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    exit_code: int | None
+    end_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobMay:
+    """What whoever asks may do with the job now."""
+
+    stop: bool
+    rerun: bool
+    change: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineStep:
+    at: datetime
+    label: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDetail(JobSummary):
+    """The whole job. `secrets` has names with null; `task` is the job as a SkyPilot task YAML."""
+
+    setup: str | None
+    run: str
+    envs: dict[str, str]
+    secrets: dict[str, None]
+    image: str | None
+    workdir: dict[str, Any] | None
+    max_duration: str | None
+    job_recovery: RecoveryView | None
+    stop: StopView
+    estimated_start_at: datetime | None
+    estimated_at: datetime | None
+    stop_requested_at: datetime | None
+    attempts: list[AttemptView]
+    log_size: int
+    logs_removed_at: datetime | None
+    task: str
+    may: JobMay
+    timeline: list[TimelineStep]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobWithLog(JobDetail):
+    """The page's value: the job, and the end of its log for browsers that run no scripts."""
+
+    log_tail: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobsWithCounts(Page[JobSummary]):
+    """The page's value: the list, and how many jobs of the organization are in each state."""
+
+    counts: dict[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobCount:
+    """`exact` is false when there are more than `count`."""
+
+    count: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobTotals:
+    """How many jobs there are in each state."""
+
+    states: dict[JobState, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopResult:
+    """`stopped` counts the jobs that were told to stop now, `unchanged` those that had ended or were told before."""
+
+    stopped: int
+    unchanged: int
+    refused: list[Refused]
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewError:
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPreview:
+    """What would be submitted. `price_per_hour` in credits, None where it is not known; without a `queue_position`
+    it could start at once."""
+
+    name: str
+    pool: str | None
+    errors: list[PreviewError]
+    num_nodes: int
+    cpus: int | float | None
+    memory: int | float | None
+    accelerators: str | None
+    price_per_hour: str | None
+    queue_position: int | None
+    reason: str | None
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
+class PoolChoice:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """The new-job page: the pools to choose from, and the task to begin with where another job is copied."""
+
+    pools: list[PoolChoice]
+    task: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogMatchView:
+    """A line that was found; `offset` is where it begins."""
+
+    offset: int
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogMatchPage:
+    """Lines that were found; `next` is the offset to search on from, None at the log's end."""
+
+    items: list[LogMatchView]
+    next: int | None

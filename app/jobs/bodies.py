@@ -1,0 +1,120 @@
+"""What may be asked of jobs: filters, changes, bulk stops, pieces of logs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from app.jobs.models import JobState, Visibility
+from app.jobs.search import MIN_LENGTH
+from app.jobs.spec import PRIORITY_MOST
+from app.jobs.values import NAME_MOST, check_name
+from app.web.fields import FilterText, Id
+from app.web.paging import ListQuery
+
+BULK_MOST = 1_000
+Offset = Annotated[int, Field(ge=0, lt=1 << 62)]
+
+
+def _states(text: str) -> str:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in set(JobState):
+            raise ValueError(f"There is no state {name!r}; the states are {', '.join(JobState)}.")
+    return ",".join(dict.fromkeys(names))
+
+
+States = Annotated[
+    str, StringConstraints(max_length=100), AfterValidator(_states), Field(description="States, comma between.")
+]
+
+
+class JobFilters(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    state: States | None = None
+    owner: Annotated[FilterText | None, Field(description="A user's id, or `me`.")] = None
+    pool: Annotated[FilterText | None, Field(description="A pool's name or id.")] = None
+    name: Annotated[FilterText | None, Field(description="The whole name.")] = None
+    q: Annotated[
+        FilterText | None, Field(description=f"A part of the name or the commands, of {MIN_LENGTH} characters or more.")
+    ] = None
+    since: Annotated[AwareDatetime | None, Field(description="Submitted then or later.")] = None
+    until: Annotated[AwareDatetime | None, Field(description="Submitted before then.")] = None
+
+    @property
+    def states(self) -> tuple[JobState, ...]:
+        return tuple(JobState(name) for name in (self.state or "").split(",") if name)
+
+
+class JobQuery(JobFilters, ListQuery):
+    """The list's query."""
+
+
+class JobUpdate(BaseModel):
+    """Only the fields that are present change anything."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, AfterValidator(check_name), Field(max_length=NAME_MOST)] | None = None
+    priority: Annotated[int, Field(ge=-PRIORITY_MOST, le=PRIORITY_MOST)] | None = None
+    visibility: Visibility | None = None
+
+
+class JobStopMany(BaseModel):
+    """Which jobs to stop: up to 1,000 ids, or the jobs of a filter (1,000 a call, newest first)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: Annotated[list[Id], Field(min_length=1, max_length=BULK_MOST)] | None = None
+    filter: JobFilters | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> JobStopMany:
+        if (self.ids is None) == (self.filter is None):
+            raise ValueError("Give ids or filter.")
+        return self
+
+
+class NewJobQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    from_: Annotated[Id | None, Field(alias="from", description="The job to copy.")] = None
+
+
+class LogQuery(BaseModel):
+    """From where, and of which part of the job. `tail` counts lines and excludes `offset`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    offset: Annotated[Offset | None, Field(description="Bytes from the log's beginning.")] = None
+    tail: Annotated[int | None, Field(ge=1, le=100_000, description="The last lines.")] = None
+    attempt: Annotated[int | None, Field(ge=1, le=1_000_000, description="One attempt's part.")] = None
+    node: Annotated[int | None, Field(ge=0, le=1_000, description="The rank of a node.")] = None
+    follow: Annotated[bool, Field(description="1: server-sent events that go on.")] = False
+
+    @model_validator(mode="after")
+    def _one_place(self) -> LogQuery:
+        if self.tail is not None and self.offset is not None:
+            raise ValueError("Give offset or tail, not both.")
+        return self
+
+
+class LogMatchQuery(BaseModel):
+    """What to look for: a text, or what looks like an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    q: Annotated[str | None, StringConstraints(min_length=1, max_length=200), Field(description="A text.")] = None
+    kind: Annotated[Literal["error"] | None, Field(description="`error`: what looks like one.")] = None
+    after: Annotated[Offset, Field(description="The offset to search from.")] = 0
+    limit: Annotated[int, Field(ge=1, le=200, description="Matches a page.")] = 50
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> LogMatchQuery:
+        if (self.q is None) == (self.kind is None):
+            raise ValueError("Give q or kind.")
+        if self.q is not None and ("\n" in self.q or "\x00" in self.q):
+            raise ValueError("Search for one line of text.")
+        return self

@@ -1,0 +1,161 @@
+"""Read jobs' logs for people and programs: pieces, the end, matches, and a stream that follows.
+
+Logs come from the store, where workers have put them; no engine is asked. Offsets are those of the job's whole log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+import anyio
+import anyio.to_thread
+import orjson
+from sqlmodel import Session
+
+from app.jobs import queries
+from app.jobs.bodies import LogMatchQuery, LogQuery
+from app.jobs.models import Job
+from app.jobs.states import FINAL
+from app.site import Site
+from app.stores.log_search import LogMatches, find_errors, find_text
+from app.stores.logs import LogSlice, LogState, LogStore, frame
+from app.web.problems import Gone, Invalid
+from app.web.streams import Frame, Text
+
+PIECE = 8 << 20  # bytes of one answer
+FRAME = 64 << 10
+SOONEST, LATEST = 0.2, 1.0  # seconds between looks of a follower: while the log grows, and while it is silent
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The part of a log that a request is about: from `start` to `state.size`."""
+
+    state: LogState
+    start: int = 0
+
+
+def reach_of(db: Session, job: Job, q: LogQuery) -> Reach:
+    """Raises Gone for a log that was removed, Invalid for an attempt or a node that there is not."""
+    if job.logs_removed_at is not None:
+        raise Gone(f"The log of this job was removed on {job.logs_removed_at:%Y-%m-%d}, as old logs are.")
+    if q.node is not None and not (q.node == 0 and job.num_nodes == 1):
+        raise Invalid.field("node", "Nodes count from 0, and the log of several nodes is kept as one.")
+    state = queries.log_state(db, job.id)
+    if q.attempt is None:
+        return Reach(state)
+    found = queries.log_range(db, job.id, q.attempt)
+    if found is None:
+        raise Invalid.field("attempt", f"There is no attempt {q.attempt} yet.")
+    start, end = found
+    return Reach(replace(state, size=end, cut_from=min(state.cut_from, end), cut_to=min(state.cut_to, end)), start)
+
+
+def read(store: LogStore, job_id: str, reach: Reach, q: LogQuery) -> Text:
+    """What the request asks for as text, with where it begins, where to go on, and how far the log reaches."""
+    if q.tail is not None:
+        piece = store.tail(job_id, reach.state, q.tail, PIECE)
+        if piece.start < reach.start:
+            piece = replace(piece, start=reach.start, data=piece.data[reach.start - piece.start :])
+        return _text(piece, reach)
+    if q.offset is not None:
+        return _text(store.read(job_id, reach.state, max(q.offset, reach.start), PIECE), reach)
+    return _text(_read_over_gaps(store, job_id, reach), reach)
+
+
+def _read_over_gaps(store: LogStore, job_id: str, reach: Reach) -> LogSlice:
+    """From the beginning, with a line where bytes are missing: what a person reads or keeps as a file."""
+    parts: list[bytes] = []
+    at, left = reach.start, PIECE
+    while left > 0 and at < reach.state.size:
+        piece = store.read(job_id, reach.state, at, left)
+        if piece.gap:
+            parts.append(gap_line(*piece.gap))
+        parts.append(piece.data)
+        at, left = piece.next_offset, left - len(piece.data)
+    return LogSlice(reach.start, b"".join(parts), at)
+
+
+def gap_line(start: int, end: int) -> bytes:
+    return f"[Lattice: bytes {start:,} to {end:,} were cut out of this log; it goes on at offset {end}]\n".encode()
+
+
+def _text(piece: LogSlice, reach: Reach) -> Text:
+    headers = {
+        "Lattice-Log-Start": str(piece.start), "Lattice-Next-Offset": str(piece.next_offset),
+        "Lattice-Log-Size": str(reach.state.size), "Cache-Control": "no-store",
+    }  # fmt: skip
+    if piece.gap:
+        headers["Lattice-Log-Gap"] = f"{piece.gap[0]}-{piece.gap[1]}"
+    return Text(piece.data, headers=headers)
+
+
+def start_of(store: LogStore, job_id: str, reach: Reach, q: LogQuery, resumed: str) -> int:
+    """Where a follower begins: after the last frame that it had, or where it asks to."""
+    if resumed.isdecimal() and len(resumed) < 19:
+        return min(int(resumed), reach.state.size)
+    if q.tail is not None:
+        return store.tail(job_id, reach.state, q.tail, PIECE).start
+    return min(q.offset or 0, reach.state.size)
+
+
+def find(store: LogStore, job_id: str, state: LogState, q: LogMatchQuery) -> LogMatches:
+    finder = find_errors if q.q is None else find_text(q.q)
+    return store.search(job_id, state, finder, q.after, limit=q.limit)
+
+
+def tail_text(store: LogStore, job_id: str, state: LogState, lines: int = 200) -> str:
+    """The last lines, at most 64 KiB, as text for a page."""
+    return store.tail(job_id, state, lines, FRAME).data.decode("utf-8", "replace")
+
+
+async def follow(site: Site, job_id: str, offset: int) -> AsyncIterator[Frame]:
+    """Frames of whole lines from `offset` on; each one's id is the offset after it. Ends when the job has ended.
+
+    Between looks it holds neither a database connection nor a thread.
+    """
+    pause = SOONEST
+    while True:
+        frames, offset, ended = await anyio.to_thread.run_sync(_next_frames, site, job_id, offset)
+        for one in frames:
+            yield one
+        if ended:
+            yield Frame("", event="end", id=str(offset))
+            return
+        pause = SOONEST if frames else min(LATEST, pause * 1.5)
+        await anyio.sleep(0 if len(frames) >= MOST_FRAMES else pause)
+
+
+MOST_FRAMES = 16  # read in one look, so that a slow reader holds little
+
+
+def _next_frames(site: Site, job_id: str, offset: int) -> tuple[list[Frame], int, bool]:
+    """The next frames, the offset after them, and whether nothing will follow."""
+    with site.db.read() as db:
+        job = db.get(Job, job_id)
+        state = queries.log_state(db, job_id)
+    if job is None or job.logs_removed_at is not None:
+        return [], offset, True
+    has_ended = job.state in FINAL
+    frames: list[Frame] = []
+    while offset < state.size and len(frames) < MOST_FRAMES:
+        piece = frame(site.logs.read(job_id, state, offset, FRAME), state, ended=has_ended)
+        if piece.gap:
+            frames.append(_gap_frame(*piece.gap))
+            offset = piece.start
+        if not piece.data:
+            break
+        offset = piece.next_offset
+        frames.append(Frame(_shown(piece.data), id=str(offset)))
+    return frames, offset, has_ended and offset >= state.size
+
+
+def _gap_frame(start: int, end: int) -> Frame:
+    return Frame(orjson.dumps({"from": start, "to": end}).decode(), event="gap", id=str(end))
+
+
+def _shown(data: bytes) -> str:
+    """Lines for `data:` fields, which can hold no carriage return: what one of them ended is a line of its own."""
+    text = data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    return text.removesuffix("\n")

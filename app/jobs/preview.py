@@ -1,0 +1,67 @@
+"""What a job would be before it is submitted: what its pool can't honour, the price, the place in line."""
+
+from __future__ import annotations
+
+import orjson
+from sqlmodel import Session
+
+from app.engines.protocol import Offer
+from app.jobs import line
+from app.jobs.accounting import credits_text, hourly_price
+from app.jobs.amounts import number
+from app.jobs.answers import JobPreview, PreviewError
+from app.jobs.needs import Needs
+from app.jobs.reasons import Live, Reason, ReasonCode
+from app.jobs.refusals import needs_of, refusals
+from app.jobs.service import pool_for
+from app.jobs.spec import JobSubmit, to_spec
+from app.jobs.task_yaml import dump_task
+from app.pools import queries as pools
+from app.pools.facts import facts_of
+from app.pools.models import NodePool, PoolState
+from app.web.problems import Invalid
+
+
+def preview(db: Session, organization_id: str, body: JobSubmit) -> JobPreview:
+    """Nothing is written. What the pool can't honour comes as `errors`, not as a problem."""
+    try:
+        pool = pool_for(db, organization_id, body.pool)
+    except Invalid as wrong:
+        return _refused(body, [PreviewError(e.field, e.message) for e in wrong.errors])
+    facts = facts_of(db, pool)
+    errors = [PreviewError(e.field, e.message) for e in refusals(body, facts)]
+    needs = needs_of(body, facts)
+    price = hourly_price(needs.first, needs.num_nodes, [Offer(**offer) for offer in orjson.loads(pool.offers)])
+    position = None if errors else _position(db, pool, needs, body.priority)
+    return JobPreview(
+        name=body.name, pool=pool.name, errors=errors, num_nodes=needs.num_nodes, cpus=number(needs.first.cpu_tenths),
+        memory=number(needs.first.memory_tenths), accelerators=needs.first.accelerators,
+        price_per_hour=None if price is None else credits_text(price), queue_position=position,
+        reason=_reason(pool), task=dump_task(to_spec(body)),
+    )  # fmt: skip
+
+
+def _refused(body: JobSubmit, errors: list[PreviewError]) -> JobPreview:
+    return JobPreview(
+        name=body.name, pool=body.pool, errors=errors, num_nodes=body.num_nodes, cpus=None, memory=None,
+        accelerators=None, price_per_hour=None, queue_position=None, reason=None, task=dump_task(to_spec(body)),
+    )  # fmt: skip
+
+
+def _position(db: Session, pool: NodePool, needs: Needs, priority: int) -> int | None:
+    """Its place in line, None where it could start at once, or where the line is too long to count."""
+    ahead = line.count_ahead(db, pool.organization_id, pool.id, priority)
+    if ahead >= line.FURTHEST or (ahead == 0 and pool.state is PoolState.OPEN and _fits(db, pool, needs)):
+        return None
+    return ahead + 1
+
+
+def _fits(db: Session, pool: NodePool, needs: Needs) -> bool:
+    rooms = pools.rooms(db, pool)
+    return any(sum(room.fits(a) for room in rooms) >= needs.num_nodes for a in needs.alternatives)
+
+
+def _reason(pool: NodePool) -> str | None:
+    codes = {PoolState.DRAINED: ReasonCode.POOL_DRAINED, PoolState.UNREACHABLE: ReasonCode.POOL_UNREACHABLE}
+    code = codes.get(pool.state)
+    return None if code is None else Reason(code).sentence(Live(pool=pool.name, pool_reason=pool.reason))

@@ -1,0 +1,199 @@
+"""Decisions about jobs: submit, stop, run again, change. Callers commit; workers make it true.
+
+A request writes intent alone: a queued job is stopped at once, of any other it is noted that it should stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import insert, select, update
+from sqlmodel import Session
+
+from app import events
+from app.db import new_id
+from app.jobs.holding import hold
+from app.jobs.ids import created_at
+from app.jobs.models import DOCUMENT, JOB, SECRET, Job, JobState, Visibility
+from app.jobs.queries import Reader
+from app.jobs.reasons import Reason, ReasonCode
+from app.jobs.refusals import needs_of, refusals
+from app.jobs.search import searchable
+from app.jobs.spec import JobSubmit, from_spec, to_spec
+from app.jobs.states import FINAL, HeldJob, Move, count, move
+from app.keyring import Keyring, Sealed
+from app.pools.facts import facts_of
+from app.pools.models import NodePool, PoolState
+from app.pools.queries import pool_named, pools_of
+from app.web.ask import Actor
+from app.web.problems import Invalid
+
+AT_ONCE = 500  # rows of one statement
+
+
+def pool_for(db: Session, organization_id: str, wanted: str | None) -> NodePool:
+    """The pool of that name or id, or the only one there is; raises Invalid."""
+    if wanted is not None:
+        pool = pool_named(db, organization_id, wanted)
+        if pool is None:
+            known = _names(db, organization_id)
+            raise Invalid.field("pool", f"There is no node pool {wanted[:63]!r}; there is {known}.")
+        return pool
+    pools = pools_of(db, organization_id)
+    if len(pools) != 1:
+        raise Invalid.field("pool", f"Choose a node pool; there is {_names(db, organization_id)}.")
+    return pools[0]
+
+
+def _names(db: Session, organization_id: str) -> str:
+    return ", ".join(pool.name for pool in pools_of(db, organization_id)[:20]) or "none yet"
+
+
+def submit(db: Session, body: JobSubmit, pool: NodePool, *, owner_id: str, keyring: Keyring, by: Actor) -> str:
+    """Queue the job and return its id. Raises Invalid, with a message for each field that the pool can't honour."""
+    facts = facts_of(db, pool)
+    errors = refusals(body, facts)
+    if errors:
+        raise Invalid(f"{errors[0].field}: {errors[0].message}", errors=errors)
+    needs = needs_of(body, facts)
+    job_id = new_id("job")
+    columns = {
+        "id": job_id, "organization_id": pool.organization_id, "owner_id": owner_id, "pool_id": pool.id,
+        "name": body.name, "state": JobState.QUEUED, "visibility": body.visibility, "priority": body.priority,
+        "queue_rank": -body.priority, "created_at": created_at(job_id), "num_nodes": body.num_nodes,
+        "cpu_tenths": needs.first.cpu_tenths, "memory_tenths": needs.first.memory_tenths,
+        "accelerators": needs.first.accelerators, "needs": orjson.dumps(needs.to_json()).decode(),
+        "max_duration": body.max_duration, "stop_signal": body.stop.signal, "stop_grace": float(body.stop.grace),
+        "reason_code": _first_reason(pool), "reason_args": "{}", "stop_at_once": False,
+    }  # fmt: skip
+    connection = db.connection()
+    connection.execute(insert(JOB), columns)
+    connection.execute(insert(DOCUMENT), _document(job_id, pool.organization_id, body))
+    if body.secrets:
+        connection.execute(insert(SECRET), list(_secrets(job_id, pool.organization_id, body, keyring)))
+    count(db, {(pool.organization_id, pool.id, JobState.QUEUED): 1})
+    private_to = owner_id if body.visibility == "private" else None
+    events.record(db, by, "job.submitted", subject_id=job_id, subject_name=body.name, private_to=private_to)
+    return job_id
+
+
+def _first_reason(pool: NodePool) -> ReasonCode:
+    codes = {PoolState.DRAINED: ReasonCode.POOL_DRAINED, PoolState.UNREACHABLE: ReasonCode.POOL_UNREACHABLE}
+    return codes.get(pool.state, ReasonCode.SUBMITTED)
+
+
+def _document(job_id: str, organization_id: str, body: JobSubmit) -> dict[str, Any]:
+    return {
+        "job_id": job_id, "organization_id": organization_id, "spec": orjson.dumps(to_spec(body)).decode(),
+        "text": searchable(body.name, body.run, body.setup),
+    }  # fmt: skip
+
+
+def _secrets(job_id: str, organization_id: str, body: JobSubmit, keyring: Keyring) -> Iterable[dict[str, str]]:
+    for name, value in body.secret_values().items():
+        sealed = keyring.encrypt(value)
+        yield {
+            "job_id": job_id, "organization_id": organization_id, "name": name, "ciphertext": sealed.ciphertext,
+            "fingerprint": sealed.fingerprint,
+        }  # fmt: skip
+
+
+def rerun(db: Session, job: Job, *, owner_id: str, keyring: Keyring, by: Actor) -> str:
+    """Queue the same job once more, on the same pool, with its secrets; the new job's id."""
+    spec = orjson.loads(db.execute(select(DOCUMENT.c.spec).where(DOCUMENT.c.job_id == job.id)).scalar_one())
+    kept = db.execute(select(SECRET.c.name, SECRET.c.ciphertext, SECRET.c.fingerprint).where(SECRET.c.job_id == job.id))
+    secrets = {row.name: keyring.decrypt(Sealed(row.ciphertext, row.fingerprint)) for row in kept}
+    pool = db.get(NodePool, job.pool_id)
+    assert pool is not None
+    return submit(db, from_spec(spec, secrets), pool, owner_id=owner_id, keyring=keyring, by=by)
+
+
+def stop(db: Session, job_id: str, by: Actor, now: datetime) -> bool:
+    """Stop a queued job now, tell any other to stop; a second time, at once. False where nothing was left to change."""
+    job = hold(db, [job_id])[job_id]
+    if job.state is JobState.QUEUED:
+        _stop_queued(db, [job], by, now)
+        return True
+    return job.state not in FINAL and bool(_tell(db, [job], by, now, again=True))
+
+
+def stop_many(db: Session, jobs: Sequence[HeldJob], by: Actor, now: datetime) -> int:
+    """As `stop`, for jobs that are held; one that was told before is left as it is. How many were told now."""
+    queued = [job for job in jobs if job.state is JobState.QUEUED]
+    active = [job for job in jobs if job.state is not JobState.QUEUED and job.state not in FINAL]
+    _stop_queued(db, queued, by, now)
+    return len(queued) + len(_tell(db, active, by, now, again=False))
+
+
+def _stop_queued(db: Session, jobs: Sequence[HeldJob], by: Actor, now: datetime) -> None:
+    reason = Reason(ReasonCode.STOPPED_IN_QUEUE, {"by": by.name})
+    intent = {"stop_requested_at": now, "stop_by": by.user_id}
+    move(db, [Move(job=job, to=JobState.STOPPED, by=by, reason=reason, columns=intent) for job in jobs], now)
+
+
+def _tell(db: Session, jobs: Sequence[HeldJob], by: Actor, now: datetime, *, again: bool) -> list[HeldJob]:
+    """Note the intent on those jobs that don't have it; with `again`, hasten one that has. Those that changed."""
+    ids = [job.id for job in jobs]
+    told: dict[str, bool] = {}
+    for begin in range(0, len(ids), AT_ONCE):
+        some = ids[begin : begin + AT_ONCE]
+        first = update(JOB).where(JOB.c.id.in_(some), JOB.c.stop_requested_at.is_(None))
+        again_now = update(JOB).where(JOB.c.id.in_(some), JOB.c.stop_at_once.is_(False), JOB.c.stop_requested_at < now)
+        if again:
+            told |= _ids(db, again_now.values(stop_at_once=True), at_once=True)
+        told |= _ids(db, first.values(stop_requested_at=now, stop_by=by.user_id), at_once=False)
+    changed = [job for job in jobs if job.id in told]
+    for job in changed:
+        _record_told(db, job, by, at_once=told[job.id])
+    return changed
+
+
+def _ids(db: Session, statement: Any, *, at_once: bool) -> dict[str, bool]:
+    return dict.fromkeys(db.connection().execute(statement.returning(JOB.c.id)).scalars(), at_once)
+
+
+def _record_told(db: Session, job: HeldJob, by: Actor, *, at_once: bool) -> None:
+    events.record(
+        db, by, "job.stop_requested", subject_id=job.id, subject_name=job.name,
+        private_to=job.owner_id if job.is_private else None, data={"at_once": True} if at_once else {},
+    )  # fmt: skip
+
+
+def change(db: Session, job: Job, values: dict[str, Any], by: Actor) -> None:
+    """Set `name`, `priority` or `visibility`; the task that is shown again says so too."""
+    changed = {name: value for name, value in values.items() if getattr(job, name) != value}
+    if not changed:
+        return
+    columns = {**changed, **({"queue_rank": -changed["priority"]} if "priority" in changed else {})}
+    db.connection().execute(update(JOB).where(JOB.c.id == job.id).values(columns))
+    _rewrite_document(db, job.id, changed)
+    db.refresh(job)
+    events.record(
+        db, by, "job.changed", subject_id=job.id, subject_name=job.name,
+        private_to=job.owner_id if job.is_private else None, data=changed,
+    )  # fmt: skip
+
+
+def _rewrite_document(db: Session, job_id: str, changed: dict[str, Any]) -> None:
+    stored = orjson.loads(db.execute(select(DOCUMENT.c.spec).where(DOCUMENT.c.job_id == job_id)).scalar_one())
+    spec = {**stored, **changed}
+    if not spec.get("priority"):
+        spec.pop("priority", None)
+    if spec.get("visibility") == Visibility.ORGANIZATION:
+        del spec["visibility"]
+    values: dict[str, Any] = {"spec": orjson.dumps(spec).decode()}
+    if "name" in changed:
+        values["text"] = searchable(spec["name"], spec["run"], spec.get("setup"))
+    db.connection().execute(update(DOCUMENT).where(DOCUMENT.c.job_id == job_id).values(values))
+
+
+def refusal(job: HeldJob | None, reader: Reader) -> str | None:
+    """Why `reader` may not stop that job, in a sentence that does not tell of one that is not to be seen."""
+    if job is None or job.organization_id != reader.organization_id:
+        return "There is no such job here."
+    if job.owner_id == reader.user_id or reader.is_admin:
+        return None
+    return "There is no such job here." if job.is_private else "Only its owner, or an admin, may stop it."

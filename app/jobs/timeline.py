@@ -1,0 +1,33 @@
+"""The story of a job in a few steps, made from its row and its attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from app.jobs.answers import AttemptView, TimelineStep
+from app.jobs.models import Job
+
+
+def timeline(job: Job, attempts: Sequence[AttemptView], stopped_by: str | None) -> list[TimelineStep]:
+    """Oldest first."""
+    steps = [TimelineStep(job.created_at, "Submitted")]
+    for attempt in attempts:
+        steps.extend(_of_attempt(attempt, many=len(attempts) > 1))
+    if job.stop_requested_at:
+        steps.append(TimelineStep(job.stop_requested_at, "Told to stop", f"by {stopped_by}" if stopped_by else None))
+    if job.finished_at:
+        steps.append(TimelineStep(job.finished_at, job.state.value.capitalize()))
+    return sorted(steps, key=lambda step: step.at)
+
+
+def _of_attempt(attempt: AttemptView, *, many: bool) -> Iterator[TimelineStep]:
+    which = f"Attempt {attempt.number}: " if many else ""
+    yield TimelineStep(attempt.created_at, _label(which, "placed"), f"on {', '.join(attempt.nodes)}")
+    if attempt.started_at:
+        yield TimelineStep(attempt.started_at, _label(which, "started"))
+    if attempt.finished_at:
+        yield TimelineStep(attempt.finished_at, _label(which, "ended"), attempt.end_reason)
+
+
+def _label(which: str, verb: str) -> str:
+    return f"{which}{verb}" if which else verb.capitalize()

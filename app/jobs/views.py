@@ -1,0 +1,103 @@
+"""Answers made from rows: summaries for lists, the whole job for its page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Row
+from sqlmodel import Session
+
+from app.engines.protocol import Observation, StopReason
+from app.jobs import line, queries
+from app.jobs.amounts import number
+from app.jobs.answers import AttemptView, JobDetail, JobMay, JobSummary, OwnerView, RecoveryView, StopView
+from app.jobs.durations import format_duration
+from app.jobs.live import LiveReader
+from app.jobs.models import Job
+from app.jobs.reasons import EndFacts, end_reason
+from app.jobs.resource_spec import JobRecovery
+from app.jobs.states import FINAL
+from app.jobs.task_yaml import dump_task
+from app.jobs.timeline import timeline
+from app.pools.shares import load_shares
+from app.web.action import Scope
+from app.web.ask import Principal
+
+
+def summaries(db: Session, rows: Sequence[Row[Any]]) -> list[JobSummary]:
+    """One summary a row, in the rows' order."""
+    places = line.positions(db, rows)
+    live = LiveReader(db)
+    return [JobSummary(**_summary(row, live, places.get(row.id))) for row in rows]
+
+
+def _summary(row: Row[Any], live: LiveReader, position: int | None) -> dict[str, Any]:
+    return {
+        "id": row.id, "name": row.name, "state": row.state, "reason": live.reason(row, position), "pool": row.pool,
+        "pool_id": row.pool_id, "owner": OwnerView(row.owner_id, row.owner_name, row.owner_email),
+        "visibility": row.visibility, "priority": row.priority, "num_nodes": row.num_nodes,
+        "cpus": number(row.cpu_tenths), "memory": number(row.memory_tenths), "accelerators": row.accelerators,
+        "created_at": row.created_at, "started_at": row.started_at, "finished_at": row.finished_at,
+        "exit_code": row.exit_code, "attempt": row.attempt_number, "queue_position": position,
+    }  # fmt: skip
+
+
+def detail(db: Session, job: Job, me: Principal) -> JobDetail:
+    """The whole job as `me`, who was let in to it, sees it."""
+    row = queries.summary(db, job.id)
+    position = line.positions(db, [row]).get(job.id)
+    spec = orjson.loads(queries.document(db, job.id))
+    stopped_by = queries.user_name(db, job.stop_by) if job.stop_by else None
+    attempts = [_attempt(attempt, job, stopped_by) for attempt in queries.attempts(db, job.id)]
+    recovery = spec.get("resources", {}).get("job_recovery")
+    return JobDetail(
+        **_summary(row, LiveReader(db), position),
+        setup=spec.get("setup"), run=spec["run"], envs=spec.get("envs", {}), secrets=spec.get("secrets", {}),
+        image=spec.get("image"), workdir=spec.get("workdir"),
+        max_duration=format_duration(job.max_duration) if job.max_duration else None,
+        job_recovery=_recovery(recovery) if recovery is not None else None,
+        stop=StopView(job.stop_signal.value, format_duration(job.stop_grace)),
+        estimated_start_at=job.estimated_start_at, estimated_at=job.estimated_at,
+        stop_requested_at=job.stop_requested_at, attempts=attempts, log_size=queries.log_state(db, job.id).size,
+        logs_removed_at=job.logs_removed_at, task=dump_task(spec), may=_may(job, me),
+        timeline=timeline(job, attempts, stopped_by),
+    )  # fmt: skip
+
+
+def _recovery(stored: Any) -> RecoveryView:
+    recovery = JobRecovery.model_validate(stored)
+    return RecoveryView(
+        recovery.strategy, recovery.max_restarts_on_errors, list(recovery.recover_on_exit_codes)
+    )
+
+
+def _may(job: Job, me: Principal) -> JobMay:
+    writes = me.has_scope(Scope.COMPUTE_WRITE) and (me.is_admin or me.user_id == job.owner_id)
+    return JobMay(stop=writes and job.state not in FINAL, rerun=writes, change=writes)
+
+
+def _attempt(row: Row[Any], job: Job, stopped_by: str | None) -> AttemptView:
+    shares = load_shares(row.shares)
+    return AttemptView(
+        id=row.id, number=row.number, state=row.phase.value, pool=row.pool, nodes=[share.node for share in shares],
+        gpus=row.gpus, created_at=row.created_at, started_at=row.started_at, finished_at=row.finished_at,
+        exit_code=row.exit_code, end_reason=_end_sentence(row, job, stopped_by),
+    )  # fmt: skip
+
+
+def _end_sentence(row: Row[Any], job: Job, stopped_by: str | None) -> str | None:
+    if row.finished_at is None:
+        return None
+    seen = Observation(
+        phase=row.phase, started_at=row.started_at, finished_at=row.finished_at, exit_code=row.exit_code,
+        signal=row.signal, cause=row.cause, detail=row.detail,
+    )  # fmt: skip
+    shares = load_shares(row.shares)
+    facts = EndFacts(
+        max_duration=job.max_duration, memory_tenths=shares[0].memory_tenths if shares else None, by=stopped_by,
+        stopped=StopReason.REQUESTED if job.stop_requested_at else None, node=shares[0].node if shares else None,
+    )  # fmt: skip
+    reason = end_reason(seen, facts)
+    return "succeeded" if reason is None else reason.sentence()

@@ -1,0 +1,92 @@
+"""Copy what attempts have written into the jobs' logs: every byte once, and no talkative job ahead of the others.
+
+The bytes are stored first and the rows advanced later, in the round's transaction: after a crash in between, the same
+bytes are written to the same place again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from app.engines.protocol import Engine, EngineError, Observation, Phase
+from app.stores.logs import LogState, LogStore
+from app.stores.objects import StoreError
+from app.workers.attempts import OpenAttempt
+
+log = logging.getLogger("lattice.workers")
+
+PIECE = 256 << 10  # bytes of one read
+SHARE = 1 << 20  # bytes that one attempt may have collected in a round
+ROUND = 16 << 20  # and all together
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """Where an attempt's collection stands after a round; `complete`: it has ended and all of it is stored."""
+
+    log: LogState
+    reached: int
+    complete: bool
+
+    def is_news(self, attempt: OpenAttempt) -> bool:
+        return self.log != attempt.log or self.reached != attempt.log_collected
+
+
+class Collector:
+    """One per engine, used by its reconciler's thread alone."""
+
+    def __init__(self, engine: Engine, store: LogStore) -> None:
+        self._engine = engine
+        self._store = store
+        self._next = ""  # the attempt at which the next round begins, so that the last are first some time
+
+    def collect(self, attempts: Iterable[OpenAttempt], seen: Mapping[str, Observation]) -> dict[str, Collected]:
+        """Attempt id → where it stands, for those that wrote something or have ended."""
+        waiting = [a for a in attempts if a.handle and a.id in seen and _has_more(a, seen[a.id])]
+        waiting.sort(key=lambda a: (a.id < self._next, a.id))
+        found: dict[str, Collected] = {}
+        left = ROUND
+        for attempt in waiting:
+            if left <= 0:
+                self._next = attempt.id
+                break
+            collected = self._collect_one(attempt, seen[attempt.id], min(SHARE, left))
+            if collected is not None:
+                found[attempt.id] = collected
+                left -= collected.reached - attempt.log_collected
+        return found
+
+    def _collect_one(self, attempt: OpenAttempt, seen: Observation, limit: int) -> Collected | None:
+        """None where the engine or the store failed: the same bytes are tried again in the next round."""
+        try:
+            return self._copy(attempt, limit)
+        except EngineError as error:
+            gone = seen.phase is Phase.LOST or not error.retry
+            log.warning("the log of attempt %s can't be read: %s", attempt.id, error)
+            return Collected(attempt.log, attempt.log_collected, complete=True) if gone else None
+        except StoreError as error:
+            log.warning("the log of job %s can't be stored: %s", attempt.job_id, error)
+            return None
+
+    def _copy(self, attempt: OpenAttempt, limit: int) -> Collected:
+        state, reached = attempt.log, attempt.log_collected
+        stop_at = reached + limit
+        while reached < stop_at:
+            piece = self._engine.read_log(attempt.id, attempt.handle or "", reached, min(PIECE, stop_at - reached))
+            if piece.start > reached:
+                state = self._store.gap(attempt.job_id, state, attempt.log_start + piece.start)
+            if piece.data:
+                state = self._store.append(attempt.job_id, state, piece.data)
+            moved = piece.start + len(piece.data) > reached
+            reached = max(reached, piece.start + len(piece.data))
+            if piece.complete:
+                return Collected(state, reached, complete=True)
+            if not moved:
+                break
+        return Collected(state, reached, complete=False)
+
+
+def _has_more(attempt: OpenAttempt, seen: Observation) -> bool:
+    return seen.phase in {Phase.ENDED, Phase.LOST} or seen.log_size > attempt.log_collected

@@ -1,0 +1,58 @@
+"""Make what an engine needs to run an attempt: specification, secrets, shares. The result is never logged or stored."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+from sqlalchemy import Row, select
+from sqlmodel import Session
+
+from app.engines.protocol import Launch
+from app.jobs.models import ATTEMPT, DOCUMENT, JOB, SECRET
+from app.jobs.spec import from_spec
+from app.keyring import Keyring, Sealed
+from app.pools.models import POOL
+from app.pools.shares import load_shares
+
+_PREPARED = (
+    select(
+        ATTEMPT.c.id, ATTEMPT.c.job_id, ATTEMPT.c.number, ATTEMPT.c.shares, ATTEMPT.c.isolation, JOB.c.name,
+        DOCUMENT.c.spec, POOL.c.log_limit,
+    )
+    .select_from(
+        ATTEMPT.join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+        .join(DOCUMENT, DOCUMENT.c.job_id == ATTEMPT.c.job_id)
+        .join(POOL, POOL.c.id == ATTEMPT.c.pool_id)
+    )
+)  # fmt: skip
+
+
+def launches(db: Session, keyring: Keyring, attempt_ids: Sequence[str]) -> dict[str, Launch | str]:
+    """Attempt id → its launch, or a sentence on why it can't be launched."""
+    rows = list(db.execute(_PREPARED.where(ATTEMPT.c.id.in_(attempt_ids))))
+    secrets = _secrets(db, keyring, [row.job_id for row in rows])
+    return {row.id: _launch(row, secrets[row.job_id]) for row in rows}
+
+
+def _secrets(db: Session, keyring: Keyring, job_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    columns = (SECRET.c.job_id, SECRET.c.name, SECRET.c.ciphertext, SECRET.c.fingerprint)
+    for row in db.execute(select(*columns).where(SECRET.c.job_id.in_(job_ids))):
+        found[row.job_id][row.name] = keyring.decrypt(Sealed(row.ciphertext, row.fingerprint))
+    return found
+
+
+def _launch(row: Row[Any], secrets: dict[str, str]) -> Launch | str:
+    try:
+        spec = from_spec(orjson.loads(row.spec), secrets)
+    except ValidationError as wrong:
+        return f"its stored specification is not understood: {wrong.errors()[0]['msg']}"
+    return Launch(
+        attempt_id=row.id, job_id=row.job_id, job_name=row.name, number=row.number, shares=load_shares(row.shares),
+        run=spec.run, setup=spec.setup_script, envs={**spec.envs, **secrets}, image=spec.image,
+        isolation=row.isolation, max_duration=spec.max_duration, stop=spec.stop_policy, log_limit=row.log_limit,
+    )  # fmt: skip

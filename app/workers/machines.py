@@ -1,0 +1,93 @@
+"""See to a pool's machines beside its jobs: what they have, how full their disk is, what old attempts left there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from sqlalchemy import select, update
+from sqlmodel import Session
+
+from app.engines.protocol import Engine, EngineError, Isolation
+from app.jobs.models import ATTEMPT, JOB
+from app.pools.models import NodePool
+from app.pools.service import Machines, see_machines
+from app.site import Site
+
+LOOK_EVERY = timedelta(seconds=15)
+PROBE_EVERY = timedelta(minutes=10)  # for isolations, which are tried out
+SWEEP_EVERY = timedelta(seconds=60)
+SWEEP = 50  # attempts whose folders one sweep removes
+
+
+class MachineEngine(Engine, Protocol):
+    """An engine of machines, which also says how jobs can be kept apart on them."""
+
+    def available_isolations(self) -> dict[Isolation, str | None]:
+        """Isolation → None where it can be used, else a sentence that says why not."""
+
+
+def look_at(engine: MachineEngine, site: Site, isolations: Mapping[Isolation, str | None] | None = None) -> Machines:
+    """Ask the engine, for isolations too unless they are given; raises EngineError."""
+    return Machines(
+        reports=engine.nodes(), offers=engine.offers(),
+        isolations=engine.available_isolations() if isolations is None else isolations,
+        disk_free_percent=int(site.datadir.free_fraction() * 100),
+    )  # fmt: skip
+
+
+class Machinery:
+    """Used by the reconciler's thread alone, once a round; most rounds it has nothing to do."""
+
+    def __init__(self, site: Site, engine: MachineEngine, pool: NodePool) -> None:
+        self._site = site
+        self._engine = engine
+        self._pool = pool
+        self._looked_at: datetime | None = None
+        self._probed_at: datetime | None = None
+        self._isolations: Mapping[Isolation, str | None] | None = None
+        self._swept_at: datetime | None = None
+
+    def see_to(self, now: datetime) -> None:
+        if self._looked_at is None or now - self._looked_at >= LOOK_EVERY:
+            self._looked_at = now
+            self._look(now)
+        if self._swept_at is None or now - self._swept_at >= SWEEP_EVERY:
+            self._swept_at = now
+            self._sweep(now)
+
+    def _look(self, now: datetime) -> None:
+        if self._probed_at is None or now - self._probed_at >= PROBE_EVERY:
+            self._probed_at, self._isolations = now, None
+        seen = look_at(self._engine, self._site, self._isolations)
+        self._isolations = seen.isolations
+        with self._site.db.write() as db:
+            pool = db.get(NodePool, self._pool.id)
+            assert pool is not None
+            see_machines(db, pool, seen, now)
+
+    def _sweep(self, now: datetime) -> None:
+        """Remove the folders of attempts that ended long ago; a job's checkpoints go with its last attempt."""
+        until = now - timedelta(days=self._site.settings.lattice_keep_folders_days)
+        with self._site.db.read() as db:
+            old = _kept_since(db, self._pool, until)
+        for attempt_id, job_id, handle, is_last in old:
+            try:
+                if handle is not None:
+                    self._engine.discard(attempt_id, handle)
+                if is_last:
+                    self._engine.discard_job(job_id)
+            except EngineError:
+                continue  # the next sweep tries again
+            with self._site.db.write() as db:
+                db.connection().execute(update(ATTEMPT).where(ATTEMPT.c.id == attempt_id).values(discarded_at=now))
+
+
+def _kept_since(db: Session, pool: NodePool, until: datetime) -> list[tuple[str, str, str | None, bool]]:
+    """Attempts closed before `until` whose folders are there: id, job, handle, whether the job has ended with it."""
+    columns = (ATTEMPT.c.id, ATTEMPT.c.job_id, ATTEMPT.c.handle, JOB.c.attempt_id, JOB.c.finished_at)
+    query = select(*columns).join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+    query = query.where(ATTEMPT.c.closed_at < until, ATTEMPT.c.discarded_at.is_(None), ATTEMPT.c.pool_id == pool.id)
+    rows = db.execute(query.order_by(ATTEMPT.c.closed_at).limit(SWEEP))
+    return [(row.id, row.job_id, row.handle, row.attempt_id == row.id and row.finished_at is not None) for row in rows]

@@ -1,0 +1,133 @@
+"""The scheduler: it places queued jobs on nodes, and says of the others why they wait.
+
+A round reads the queues and nodes, makes a plan without a transaction, and applies it pool by pool in one, in which
+each job must still be queued and not stopped, and the lease must hold. It never talks to an engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, bindparam, select
+from sqlmodel import Session
+from sqlmodel import select as select_rows
+
+from app.db import utcnow
+from app.jobs.models import ATTEMPT, JOB, JobState
+from app.jobs.needs import Needs
+from app.jobs.placement import Condition, NodeState, Plan, QueuedJob, RunningAttempt, plan
+from app.jobs.reasons import Reason, ReasonCode
+from app.pools import queries as pools
+from app.pools.models import Node, NodePool, PoolState
+from app.pools.shares import load_gpus, load_shares
+from app.site import Site
+from app.workers import lease
+from app.workers.placing import Placing, place
+
+WINDOW = 1_000  # queued jobs of a pool that a round looks at; those behind wait in line anyway
+LEAST_FREE_DISK = 5  # percent
+
+_QUEUED = (
+    select(
+        JOB.c.id, JOB.c.needs, JOB.c.created_at, JOB.c.priority, JOB.c.max_duration, JOB.c.stop_grace,
+        JOB.c.reason_code, JOB.c.reason_args, JOB.c.estimated_start_at, JOB.c.stop_requested_at, JOB.c.not_before,
+    )
+    .where(
+        JOB.c.organization_id == bindparam("organization"), JOB.c.pool_id == bindparam("pool"),
+        JOB.c.state == JobState.QUEUED,
+    )
+    .order_by(JOB.c.queue_rank, JOB.c.id)
+    .limit(WINDOW)
+)  # fmt: skip
+
+
+class Scheduler:
+    """The worker `scheduler`. Of several servers on one database, the one that holds the lease plans for all."""
+
+    name = "scheduler"
+    rest = 1.0
+
+    def __init__(self, site: Site, wake: Callable[[str], None]) -> None:
+        self._db = site.db
+        self._host_id = site.datadir.host_id
+        self._wake = wake
+        self._held: lease.Held | None = None
+
+    def round(self) -> float:
+        self._held = lease.keep(self._db, self._held, "scheduler", self._host_id)
+        if self._held is None:
+            return 1.0
+        with self._db.read() as db:
+            every = list(db.exec(select_rows(NodePool)))
+        placed = sum(self._see_to(pool, self._held) for pool in every)
+        if placed:
+            self._wake("engine")
+        return 0.0 if placed >= WINDOW else 1.0
+
+    def _see_to(self, pool: NodePool, held: lease.Held) -> int:
+        """Place what may start on the pool; how many jobs that were."""
+        now = utcnow()
+        with self._db.read() as db:
+            queue = list(db.execute(_QUEUED, {"organization": pool.organization_id, "pool": pool.id}))
+            if not queue:
+                return 0
+            made = _plan(db, pool, queue, now)
+        placing = Placing.of(queue, made)
+        if not placing:
+            return 0
+        with self._db.write() as db:
+            lease.check(db, held)
+            return place(db, pool, placing, now)
+
+
+def _plan(db: Session, pool: NodePool, queue: list[Row[Any]], now: datetime) -> Plan:
+    ready = [row for row in queue if _is_ready(row, now)]
+    if pool.state is not PoolState.OPEN:
+        code = ReasonCode.POOL_DRAINED if pool.state is PoolState.DRAINED else ReasonCode.POOL_UNREACHABLE
+        return Plan(placements={}, reasons={row.id: Reason(code) for row in ready}, starts={})
+    nodes = [_node_state(node) for node in pools.nodes_of(db, pool)]
+    return plan([_queued(row) for row in ready], nodes, _running(db, pool, now), now)
+
+
+def _is_ready(row: Row[Any], now: datetime) -> bool:
+    return row.stop_requested_at is None and (row.not_before is None or row.not_before <= now)
+
+
+def _queued(row: Row[Any]) -> QueuedJob:
+    lasts = None if row.max_duration is None else row.max_duration + row.stop_grace
+    return QueuedJob(
+        id=row.id, needs=_needs(row.needs), queued_at=row.created_at, priority=row.priority, max_duration=lasts,
+        grace=row.stop_grace,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def _needs(stored: str) -> Needs:
+    return Needs.from_json(orjson.loads(stored))
+
+
+def _node_state(node: Node) -> NodeState:
+    is_low = node.disk_free_percent is not None and node.disk_free_percent < LEAST_FREE_DISK
+    return NodeState(
+        name=node.name, cpu_tenths=node.cpu_tenths, memory_tenths=node.memory_tenths, gpus=load_gpus(node.gpus),
+        condition=Condition.DISK_LOW if is_low else Condition.OPEN,
+    )  # fmt: skip
+
+
+def _running(db: Session, pool: NodePool, now: datetime) -> list[RunningAttempt]:
+    columns = (ATTEMPT.c.id, ATTEMPT.c.shares, ATTEMPT.c.started_at, JOB.c.max_duration, JOB.c.stop_grace)
+    query = select(*columns).join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+    rows = db.execute(query.where(*pools.holding_shares(pool.organization_id, pool.id)).order_by(ATTEMPT.c.id))
+    return [
+        RunningAttempt(id=row.id, shares=load_shares(row.shares), expected_end=_expected_end(row, now)) for row in rows
+    ]
+
+
+def _expected_end(row: Row[Any], now: datetime) -> datetime | None:
+    if row.max_duration is None:
+        return None
+    return (row.started_at or now) + timedelta(seconds=row.max_duration + row.stop_grace)
