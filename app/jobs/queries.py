@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Row, Table, func, or_, select
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session
 
+from app.accounts.models import User
 from app.jobs.ids import first_id_at
 from app.jobs.models import ATTEMPT, DOCUMENT, JOB, LOG, SECRET, TOTAL, JobState, Visibility
 from app.jobs.states import FINAL
@@ -24,7 +25,7 @@ from app.web.ask import Principal
 SCAN = 20_000  # rows that one page looks at before it answers with a cursor to go on from
 BOUNDS = (500, SCAN)  # most pages are full after the first bound, which costs next to nothing
 COUNTED = 10_000  # counts are exact up to here
-USER: Table = SQLModel.metadata.tables["user_account"]
+USER: Table = User.metadata.tables["user_account"]
 
 SUMMARY = (
     JOB.c.id, JOB.c.organization_id, JOB.c.name, JOB.c.state, JOB.c.reason_code, JOB.c.reason_args, JOB.c.pool_id,
