@@ -1,11 +1,7 @@
 // Buttons that copy their `data-copy`, or the text of the element that `data-copy-from` names.
-import { onPage } from "./page.js";
 import { toast } from "./toasts.js";
 
 export function prepareCopying() {
-  onPage((root) => {
-    for (const button of root.querySelectorAll("[data-copy], [data-copy-from]")) button.hidden = false;
-  });
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy], [data-copy-from]");
     if (!button) return;

@@ -11,7 +11,6 @@ export function showConnection() {
 function show(state) {
   const sign = document.getElementById("live-state");
   if (!sign) return;
-  sign.hidden = false;
   sign.dataset.state = state;
   sign.querySelector("[data-live-text]").textContent = TEXTS[state];
 }

@@ -15,12 +15,6 @@ export function preparePalette() {
   });
   document.addEventListener("input", (event) => event.target.id === "palette-input" && search(event.target.value));
   document.addEventListener("keydown", steer);
-  show();
-  document.addEventListener("htmx:after:swap", show);
-}
-
-function show() {
-  for (const button of document.querySelectorAll("[data-open-palette]")) button.hidden = false;
 }
 
 export function togglePalette() {

@@ -4,10 +4,7 @@ import { onPage } from "./page.js";
 let last = null;
 
 export function prepareRows() {
-  onPage((root) => {
-    for (const all of root.querySelectorAll("[data-pick-all]")) all.hidden = false;
-    for (const form of document.querySelectorAll("form[data-rows]")) count(form);
-  });
+  onPage(() => document.querySelectorAll("form[data-rows]").forEach(count));
   document.addEventListener("change", (event) => {
     const form = event.target.closest("form[data-rows]");
     if (!form) return;

@@ -6,10 +6,7 @@ export function prepareThemes() {
     const button = event.target.closest("button[data-theme-choice]");
     if (button) chooseTheme(button.dataset.themeChoice);
   });
-  onPage((root) => {
-    for (const group of root.querySelectorAll("[data-theme-switch]")) group.hidden = false;
-    showChoice();
-  });
+  onPage(showChoice);
 }
 
 /** `light`, `dark`, or "" for the system's. */

@@ -1,0 +1,214 @@
+// The log of a job: tools, search and following around a window of lines. Replaces the plain tail that pages come with.
+import { toast } from "../toasts.js";
+import { Search } from "./search.js";
+import { Source } from "./source.js";
+import { Window } from "./window.js";
+
+const STATES = { live: "Live", lost: "Reconnecting…", ended: "Complete", paused: "Paused", waiting: "Connecting…" };
+
+export function mount(root) {
+  if (root.viewer) return;
+  root.viewer = new Viewer(root);
+  root.viewer.open();
+}
+
+class Viewer {
+  constructor(root) {
+    this.root = root;
+    this.ended = root.dataset.ended === "yes";
+    this.source = new Source(root.dataset.log, Number(root.dataset.size));
+    this.box = root.querySelector("[data-log-view]");
+    this.query = root.querySelector("[data-log-query]");
+    this.current = null;
+    this.search = null;
+  }
+
+  async open() {
+    this.window = new Window(this.box, this.source, () => this.moved());
+    this.listen();
+    await this.attempt(async () => {
+      if (this.source.size > 0) await this.window.show(Infinity);
+      this.follow(!this.ended);
+      if (!this.ended) this.stream();
+      else this.say("ended");
+    });
+  }
+
+  listen() {
+    this.root.addEventListener("click", (event) => {
+      const what = event.target.closest("[data-log-do]")?.dataset.logDo;
+      if (what) this.attempt(() => this[what]());
+    });
+    this.query.addEventListener("input", () => {
+      clearTimeout(this.typing);
+      this.typing = setTimeout(() => this.attempt(() => this.find()), 250);
+    });
+    this.query.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      this.attempt(() => (event.shiftKey ? this.previous() : this.next()));
+    });
+    document.addEventListener("visibilitychange", () => this.root.isConnected && this.awake());
+  }
+
+  async attempt(action) {
+    try {
+      await action();
+    } catch (error) {
+      toast(error.message, "bad");
+    }
+  }
+
+  // --- following
+
+  stream() {
+    if (this.stop || this.ended || document.hidden || !this.window.reachesEnd) return;
+    this.state = "waiting";
+    this.stop = this.source.follow(this.window.lines.end, {
+      onChunk: (chunk) => this.arrived(chunk),
+      onEnd: () => this.finish(),
+      onState: (state) => this.say(state),
+    });
+  }
+
+  arrived(chunk) {
+    if (this.root.isConnected && this.window.append(chunk)) this.showPlace();
+    else this.quit();
+  }
+
+  quit() {
+    this.stop?.();
+    this.stop = null;
+    if (!this.ended) this.say("paused");
+  }
+
+  finish() {
+    this.stop = null;
+    this.ended = true;
+    this.follow(false);
+    this.say("ended");
+  }
+
+  awake() {
+    if (document.hidden) this.quit();
+    else this.attempt(() => this.resume());
+  }
+
+  async resume() {
+    if (this.ended || this.stop) return;
+    if (this.window.follows && !this.window.reachesEnd) await this.window.show(Infinity);
+    this.stream();
+  }
+
+  follow(on = !this.window.follows) {
+    if (this.window.follows === on) return;
+    this.window.follows = on;
+    this.root.querySelector("[data-log-do=follow]").setAttribute("aria-pressed", String(on));
+    if (!on) return;
+    this.attempt(async () => {
+      await this.bottom();
+      this.stream();
+    });
+  }
+
+  // Scrolling up lets go of the end, scrolling back to it takes hold again.
+  moved() {
+    if (!this.ended && !this.window.reading) {
+      if (this.window.reachesEnd) this.stream();
+      this.follow(this.window.reachesEnd && this.window.view.isAtEnd);
+    }
+    this.showPlace();
+  }
+
+  showPlace() {
+    const { size } = this.source;
+    const { view, reachesEnd } = this.window;
+    const at = view.isAtEnd && reachesEnd ? size : (view.topOffset() ?? 0);
+    this.root.querySelector("[data-log-place]").textContent = size ? `${Math.round((100 * at) / size)} %` : "";
+    this.root.querySelector("[data-log-state]").textContent = `${STATES[this.state] ?? ""} · ${sizeText(size)}`;
+  }
+
+  say(state) {
+    this.state = state;
+    this.showPlace();
+  }
+
+  // --- moving
+
+  async top() {
+    this.follow(false);
+    await this.window.show(0, 0);
+    if (!this.window.reachesEnd) this.quit();
+  }
+
+  async bottom() {
+    if (this.window.reachesEnd) this.window.view.scrollToEnd();
+    else {
+      this.quit();
+      await this.window.show(Infinity);
+      this.stream();
+    }
+  }
+
+  wrap() {
+    const button = this.root.querySelector("[data-log-do=wrap]");
+    const on = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(on));
+    this.window.view.wrap(on);
+  }
+
+  // --- finding
+
+  async find() {
+    const q = this.query.value.trim();
+    this.current = null;
+    this.search = q ? new Search(this.source, { q }) : null;
+    if (q) await this.next();
+    else this.found(null);
+  }
+
+  async error() {
+    if (this.search?.query.kind !== "error") {
+      this.query.value = "";
+      this.current = null;
+      this.search = new Search(this.source, { kind: "error" });
+    }
+    await this.next();
+  }
+
+  async next() {
+    if (this.search) await this.go(await this.search.after(this.current ?? (this.window.view.topOffset() ?? 0) - 1));
+  }
+
+  async previous() {
+    if (this.search) await this.go(await this.search.before(this.current ?? this.window.view.topOffset() ?? 0));
+  }
+
+  async go(offset) {
+    this.found(offset);
+    if (offset === null) return;
+    this.follow(false);
+    this.current = offset;
+    await this.window.show(offset);
+    this.window.view.mark(offset, this.search?.query.q ?? "");
+    if (!this.window.reachesEnd) this.quit();
+  }
+
+  found(offset) {
+    const words = this.root.querySelector("[data-log-found]");
+    if (!this.search) {
+      words.textContent = "";
+      this.window.view.mark(null, "");
+    } else if (offset === null) words.textContent = "None";
+    else {
+      const { count, all } = this.search.known;
+      const place = all ? `${this.search.offsets.indexOf(offset) + 1} of ` : "";
+      words.textContent = `${place}${count}${all ? "" : "+"}`;
+    }
+  }
+}
+
+function sizeText(size) {
+  if (size < 1024) return `${size} B`;
+  return size < 1048576 ? `${(size / 1024).toFixed(0)} KiB` : `${(size / 1048576).toFixed(1)} MiB`;
+}
