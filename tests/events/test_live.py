@@ -1,0 +1,60 @@
+"""Live streams: what happens arrives, a resumed stream misses nothing, and a dead principal's stream ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import httpx2
+
+from tests.peers.server import Server
+
+LIVE = "/api/v1/live"
+
+
+def frames(answer: httpx2.Response) -> Iterator[dict[str, str]]:
+    """The frames of a stream as they come, without heartbeats."""
+    frame: dict[str, str] = {}
+    for line in answer.iter_lines():
+        if line and not line.startswith(":"):
+            name, _, value = line.partition(": ")
+            frame[name] = value
+        elif not line and frame:
+            yield frame
+            frame = {}
+
+
+def make_key(client: httpx2.Client, name: str) -> str:
+    answer = client.post("/api/v1/api-keys", json={"name": name})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def test_a_change_arrives_and_a_resumed_stream_misses_none(server: Server) -> None:
+    admin = server.with_key("admin")
+    with admin.stream("GET", LIVE, params={"topics": "api_key"}) as answer:
+        coming = frames(answer)
+        assert next(coming)["event"] == "ready"
+        first = make_key(admin, "one")
+        seen = next(coming)
+        assert seen["event"] == "api_key" and json.loads(seen["data"])["subject_id"] == first
+    missed = [make_key(admin, "two"), make_key(admin, "three")]
+    with admin.stream("GET", LIVE, params={"topics": "api_key"}, headers={"Last-Event-ID": seen["id"]}) as answer:
+        coming = frames(answer)
+        next(coming)
+        assert [json.loads(next(coming)["data"])["subject_id"] for _ in missed] == missed
+
+
+def test_a_revoked_key_ends_its_stream(server: Server) -> None:
+    admin = server.with_key("admin")
+    made = admin.post("/api/v1/api-keys", json={"name": "watcher"}).json()
+    watcher = server.client(Authorization=f"Bearer {made['secret']}")
+    with watcher.stream("GET", LIVE) as answer:
+        coming = frames(answer)
+        next(coming)
+        admin.delete(f"/api/v1/api-keys/{made['id']}")
+        assert all(frame["event"] != "ready" for frame in coming)  # and so it ended
+
+
+def test_nobody_gets_no_stream(server: Server) -> None:
+    assert server.client().get(LIVE).status_code == 401
