@@ -26,7 +26,9 @@ from app.db import POOL_SIZE, Database
 from app.events import actions as events
 from app.events.pulse import Pulse
 from app.health import Health
+from app.jobs import actions as jobs
 from app.keyring import Keyring, cookie_passwords
+from app.pools import actions as pools
 from app.settings import Settings
 from app.site import Site
 from app.stores.logs import LogStore
@@ -38,8 +40,9 @@ from app.web.identify import CookieSigner, Identify
 from app.web.pages import STATIC, Pages
 from app.web.routes import not_found, routes_of
 from app.web.serve import House
+from app.workers.build import Crew
 
-ACTIONS = [*accounts.ACTIONS, *events.ACTIONS]
+ACTIONS = [*accounts.ACTIONS, *jobs.ACTIONS, *pools.ACTIONS, *events.ACTIONS]
 NAV: tuple[tuple[str, str, str], ...] = (
     ("/jobs", "Jobs", "list-checks"),
     ("/node-pools", "Node pools", "server"),
@@ -88,8 +91,8 @@ def close_site(site: Site) -> None:
     site.datadir.close()
 
 
-def create_app(site: Site) -> Starlette:
-    """The ASGI application over a site that is ready: migrated, locked, its keys loaded."""
+def create_app(site: Site, *, works: bool = True) -> Starlette:
+    """The ASGI application over a site that is ready. `works`: whether this process also runs the workers."""
     registry = CollectorRegistry()
     signer = CookieSigner(site.cookie_passwords)
     touches = Touches(site.db)
@@ -103,7 +106,7 @@ def create_app(site: Site) -> Starlette:
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
             Middleware(Identify, signer=signer),
         ],
-        lifespan=_lifespan(site, touches),
+        lifespan=_lifespan(site, touches, works=works),
     )
     app.router.redirect_slashes = False
     app.router.default = not_found(house)
@@ -139,15 +142,20 @@ def _plain_routes(site: Site, health: Health) -> list[BaseRoute]:
     ]
 
 
-def _lifespan(site: Site, touches: Touches) -> Any:
+def _lifespan(site: Site, touches: Touches, *, works: bool) -> Any:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = POOL_SIZE
         await site.pulse.start()
         touches.start()
+        crew = await anyio.to_thread.run_sync(Crew, site) if works else None
+        if crew is not None:
+            crew.start()
         try:
             yield
         finally:
+            if crew is not None:
+                await anyio.to_thread.run_sync(crew.stop)
             touches.stop()
             await site.pulse.stop()
 

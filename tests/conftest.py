@@ -18,12 +18,14 @@ from starlette.testclient import TestClient
 from app.accounts import queries, service, sign_in
 from app.accounts.models import Organization, User
 from app.db import utcnow
+from app.engines.local.engine import LocalEngine
 from app.main import close_site, create_app, open_site
 from app.migrate import upgrade
 from app.settings import Settings
 from app.site import Site
 from app.web.action import Role
 from app.web.ask import Actor
+from app.workers.build import open_local_pool
 from tests.peers import PLUGINS
 
 if TYPE_CHECKING:
@@ -82,13 +84,16 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def site(settings: Settings) -> Iterator[Site]:
     opened = open_site(settings)
+    engine = LocalEngine(opened.datadir.path / "local", node_name="node", fake_gpus=settings.lattice_fake_gpus)
+    open_local_pool(opened, engine)
     yield opened
+    engine.close()
     close_site(opened)
 
 
 @pytest.fixture
 def app(site: Site) -> Starlette:
-    return create_app(site)
+    return create_app(site, works=False)
 
 
 @dataclass
