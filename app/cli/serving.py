@@ -100,13 +100,12 @@ def listen(settings: Settings) -> socket.socket:
 
 def announce(site: Site) -> None:
     """Say where to go, and how to sign in."""
-    print(f"Lattice serves {site.settings.url}", flush=True)
-    if site.settings.auth_api_key and site.settings.auth_client_id:
-        return
-    if _is_journal():
-        print("To sign in: lattice admin sign-in-link", flush=True)
-    else:
-        print(f"Sign in once, within 15 minutes: {_new_link(site)}", flush=True)
+    where, how = f"Lattice serves {site.settings.url}", ""
+    if not (site.settings.auth_api_key and site.settings.auth_client_id):
+        how = "\nTo sign in: lattice admin sign-in-link"
+        if not _is_journal():
+            how = f"\nSign in once, within 15 minutes: {_new_link(site)}"
+    print(where + how, flush=True)
 
 
 def _new_link(site: Site) -> str:

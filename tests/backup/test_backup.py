@@ -1,0 +1,179 @@
+"""Backup and restore: everything is back, beside a writer too, and nothing is replaced before all of it is sound."""
+
+from __future__ import annotations
+
+import stat
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.backup.archive import back_up
+from app.backup.errors import BackupError
+from app.backup.restoring import restore
+from app.backup.sealed_file import SealedReader
+from app.datadir import DataDir
+from app.db import Database
+from app.keyring import new_key
+from app.main import close_site, open_site
+from app.migrate import upgrade
+from app.settings import Settings
+from app.site import Site
+from app.stores.logs import CELL, LogState
+from app.stores.objects import open_store
+from tests.peers.postgres import Postgres
+
+WORDS = "correct horse battery staple"
+SECRETS: dict[str, Any] = {"lattice_secret_keys": (new_key(),), "auth_cookie_password": ("c" * 40,)}
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    explicit: dict[str, Any] = {} if database_url.startswith("sqlite") else SECRETS
+    return Settings(_env_file=None, database_url=database_url, lattice_data_dir=tmp_path / "data", **explicit)
+
+
+@pytest.fixture
+def elsewhere(settings: Settings, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    """The settings of an empty server."""
+    if settings.database.startswith("sqlite"):
+        place = {"lattice_data_dir": tmp_path / "other", "database_url": ""}
+    else:
+        postgres: Postgres = request.getfixturevalue("postgres")
+        place = {"lattice_data_dir": tmp_path / "other", "database_url": postgres.new_database()}
+    return Settings(_env_file=None, **{**settings.model_dump(), **place})
+
+
+def saved(site: Site, file: Path) -> Path:
+    back_up(site.settings, site.datadir, file, WORDS)
+    return file
+
+
+def restored(settings: Settings, file: Path, passphrase: str = WORDS, *, force: bool = False) -> list[str]:
+    folder = DataDir.open(settings.lattice_data_dir)
+    try:
+        return list(restore(settings, folder, file, passphrase, force=force))
+    finally:
+        folder.close()
+
+
+def tables(settings: Settings) -> dict[str, list[Any]]:
+    db = Database(settings.database, pool_size=1)
+    names = ("organization", "user_account", "membership", "event", "alembic_version")
+    try:
+        with db.read() as session:
+            connection = session.connection()
+            known = set(connection.dialect.get_table_names(connection))
+            return {n: sorted(map(str, connection.exec_driver_sql(f"SELECT * FROM {n}"))) for n in known & set(names)}
+    finally:
+        db.close()
+
+
+@pytest.mark.database
+def test_everything_is_back_in_an_empty_place(site: Site, elsewhere: Settings, tmp_path: Path) -> None:
+    state = site.logs.append("job_1", LogState(), b"line\n" * 300_000)
+    file = saved(site, tmp_path / "b")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    told = restored(elsewhere, file)
+    assert told[0].startswith("Restored the backup of 20")
+    assert tables(elsewhere) == tables(site.settings) and tables(elsewhere)["organization"]
+    back = open_site(elsewhere)
+    try:
+        assert back.logs.read("job_1", state, CELL - 3, 9) == site.logs.read("job_1", state, CELL - 3, 9)
+        assert back.logs.tail("job_1", state, 2) == site.logs.tail("job_1", state, 2)
+        assert back.keyring.keys == site.keyring.keys
+        assert back.cookie_passwords == site.cookie_passwords
+        assert back.datadir.host_id == site.datadir.host_id
+    finally:
+        close_site(back)
+
+
+def test_nothing_of_it_can_be_read_without_the_passphrase(site: Site, tmp_path: Path) -> None:
+    site.logs.append("job_1", LogState(), b"the log's own words\n" * 10)
+    file = saved(site, tmp_path / "b").read_bytes()
+    assert b"own words" not in file and site.keyring.keys[0].encode() not in file
+    with (tmp_path / "b").open("rb") as raw, SealedReader(raw, WORDS) as plain:
+        assert b"own words" in plain.read()
+
+
+def test_log_sizes_in_the_copy_never_exceed_the_copied_bytes(
+    site: Site, elsewhere: Settings, tmp_path: Path
+) -> None:
+    stop, began = threading.Event(), threading.Event()
+
+    def write() -> None:
+        state = LogState()
+        while not stop.is_set():
+            state = site.logs.append("job_1", state, b"x" * 5000)
+            with site.db.write() as session:
+                session.connection().exec_driver_sql(f"PRAGMA user_version = {state.size}")
+            began.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert began.wait(10)
+        file = saved(site, tmp_path / "b")
+    finally:
+        stop.set()
+        writer.join()
+    restored(elsewhere, file)
+    db = Database(elsewhere.database, pool_size=1)
+    with db.read() as session:
+        size = int(session.connection().exec_driver_sql("PRAGMA user_version").scalar_one())
+    db.close()
+    stored = sum(entry.size for entry in open_store(DataDir.at(elsewhere.lattice_data_dir).files).list("logs/job_1"))
+    assert 0 < size <= stored
+
+
+@pytest.mark.database
+def test_a_place_that_is_not_empty_is_refused_and_by_force_moved_aside(
+    site: Site, elsewhere: Settings, tmp_path: Path
+) -> None:
+    file = saved(site, tmp_path / "b")
+    upgrade(elsewhere.database)
+    folder = DataDir.at(elsewhere.lattice_data_dir).path
+    (folder / "mine").write_text("keep me")
+    with pytest.raises(BackupError, match="not empty"):
+        restored(elsewhere, file)
+    told = restored(elsewhere, file, force=True)
+    (aside,) = folder.glob("before-restore-*")
+    assert str(aside) in told[1] and (aside / "mine").read_text() == "keep me"
+    assert tables(elsewhere) == tables(site.settings)
+
+
+@pytest.mark.parametrize("wrong", ["passphrase", "cut", "bit"])
+def test_nothing_is_touched_before_all_of_it_is_sound(
+    site: Site, elsewhere: Settings, tmp_path: Path, wrong: str
+) -> None:
+    site.logs.append("job_1", LogState(), b"line\n" * 500_000)
+    whole = saved(site, tmp_path / "b").read_bytes()
+    bent = {"passphrase": whole, "cut": whole[:-9], "bit": whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:]}
+    (tmp_path / "b").write_bytes(bent[wrong])
+    upgrade(elsewhere.database)
+    before = tables(elsewhere)
+    with pytest.raises(BackupError):
+        restored(elsewhere, tmp_path / "b", "not it" if wrong == "passphrase" else WORDS, force=True)
+    assert tables(elsewhere) == before
+    assert {entry.name for entry in elsewhere.lattice_data_dir.iterdir()} <= {
+        "lock", "lattice.db", "lattice.db-wal", "lattice.db-shm"
+    }  # fmt: skip
+
+
+def test_a_backup_of_another_database_is_refused(site: Site, tmp_path: Path) -> None:
+    file = saved(site, tmp_path / "b")
+    other = Settings(_env_file=None, lattice_data_dir=tmp_path / "other", database_url="postgresql://h/d", **SECRETS)
+    with pytest.raises(BackupError, match="of a sqlite database, but DATABASE_URL names postgresql"):
+        restored(other, file, force=True)
+
+
+def test_a_failed_backup_leaves_the_last_one(site: Site, tmp_path: Path) -> None:
+    file = saved(site, tmp_path / "b")
+    before = file.read_bytes()
+    (site.settings.lattice_data_dir / "secret-keys").write_text("bent")
+    with pytest.raises(Exception, match="secret-keys is wrong"):
+        saved(site, tmp_path / "b")
+    assert file.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "data", "lattice.db", "lattice.db-shm", "lattice.db-wal"]
+    assert not (site.datadir.path / ".backup").exists()

@@ -1,0 +1,67 @@
+"""`lattice server serve`: what it says, what it refuses, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+from tests.cli.test_commands import one_sentence
+from tests.peers import ROOT, wait_until
+from tests.peers.server import Server, ServerMaker
+
+
+def test_it_says_where_it_is_and_how_to_sign_in(server: Server) -> None:
+    server.sign_in_link()
+    where, link = server.output.splitlines()
+    assert where == f"Lattice serves {server.url}" and f"{server.url}/sign-in?token=" in link
+    assert "token=" not in server.errors
+    assert server.client().get(link.split(": ", 1)[1].removeprefix(server.url)).status_code == 200
+    assert "server" not in server.client().get("/healthz").headers
+
+
+def test_a_second_start_is_quick(server: Server) -> None:
+    server.stop()
+    assert server.start() < 6  # bench/ measures it; here only that nothing waits for anything
+
+
+def test_a_second_server_on_the_folder_is_refused_and_not_after_a_kill(server: Server, new_server: ServerMaker) -> None:
+    second = new_server(LATTICE_DATA_DIR=str(server.data))
+    assert server.process
+    said = one_sentence(second, "server", "serve", "--migrate", status=1)
+    assert f"in use by process {server.process.pid}" in said
+    server.kill()
+    second.start()
+
+
+def test_a_port_in_use_is_one_sentence(server: Server, new_server: ServerMaker) -> None:
+    second = new_server(PORT=str(server.port))
+    assert f"PORT {server.port}" in one_sentence(second, "server", "serve", "--migrate", status=1)
+
+
+def test_it_ends_by_a_signal_with_status_0_and_nothing_in_its_log(server: Server) -> None:
+    assert server.stop(signal.SIGTERM) == 0
+    server.start()
+    assert server.stop(signal.SIGINT) == 0
+    assert server.errors == ""
+
+
+def test_dev_starts_again_when_a_template_changes(new_server: ServerMaker, tmp_path: Path) -> None:
+    """On a copy of the project, so that nobody else's server starts again."""
+    for part in ("app", "templates", "static", "migrations"):
+        shutil.copytree(ROOT / part, tmp_path / part)
+    shutil.copy(ROOT / "alembic.ini", tmp_path)
+    made = new_server(PYTHONPATH=str(tmp_path))
+    made.start("--dev")
+    template = next((tmp_path / "templates").glob("*.html"))
+    later = template.stat().st_mtime + 10
+    wait_until(lambda: touched(template, later) and "Reloading" in made.errors, what="a reload", every=0.2)
+    wait_until(made.is_ready, what="the server again", seconds=20)
+    assert made.output.count("token=") == 1
+    assert made.stop() == 0
+
+
+def touched(file: Path, at: float) -> bool:
+    os.utime(file, (at, at))
+    return True
