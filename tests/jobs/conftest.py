@@ -1,21 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from app.db import Database
-from tests.jobs.rows import Home, make_home, open_database
+from app.site import Site
+from tests.jobs.rows import Home, make_home
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(tmp_path)
-    yield database
-    database.close()
+def db(site: Site) -> Database:
+    return site.db
 
 
 @pytest.fixture
-def home(db: Database) -> Home:
-    return make_home(db)
+def home(site: Site) -> Home:
+    return make_home(site)

@@ -15,6 +15,7 @@ class Rounds:
     """A worker that counts its rounds; the first `failing` of them raise."""
 
     name = "counter"
+    rest = 0.0
 
     def __init__(self, failing: int = 0, pause: float = 1.0) -> None:
         self.failing = failing
