@@ -14,6 +14,7 @@ from app.web.fields import FilterText, Id
 from app.web.paging import ListQuery
 
 BULK_MOST = 1_000
+LOG_PIECE = 8 << 20  # bytes of one answer
 Offset = Annotated[int, Field(ge=0, lt=1 << 62)]
 
 
@@ -89,6 +90,7 @@ class LogQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     offset: Annotated[Offset | None, Field(description="Bytes from the log's beginning.")] = None
+    limit: Annotated[int, Field(ge=1, le=LOG_PIECE, description="Bytes of one answer at most.")] = LOG_PIECE
     tail: Annotated[int | None, Field(ge=1, le=100_000, description="The last lines.")] = None
     attempt: Annotated[int | None, Field(ge=1, le=1_000_000, description="One attempt's part.")] = None
     node: Annotated[int | None, Field(ge=0, le=1_000, description="The rank of a node.")] = None

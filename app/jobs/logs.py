@@ -14,7 +14,7 @@ import orjson
 from sqlmodel import Session
 
 from app.jobs import queries
-from app.jobs.bodies import LogMatchQuery, LogQuery
+from app.jobs.bodies import LOG_PIECE, LogMatchQuery, LogQuery
 from app.jobs.models import Job
 from app.jobs.states import FINAL
 from app.site import Site
@@ -23,7 +23,6 @@ from app.stores.logs import LogSlice, LogState, LogStore, frame
 from app.web.problems import Gone, Invalid
 from app.web.streams import Frame, Text
 
-PIECE = 8 << 20  # bytes of one answer
 FRAME = 64 << 10
 SOONEST, LATEST = 0.2, 1.0  # seconds between looks of a follower: while the log grows, and while it is silent
 
@@ -55,19 +54,19 @@ def reach_of(db: Session, job: Job, q: LogQuery) -> Reach:
 def read(store: LogStore, job_id: str, reach: Reach, q: LogQuery) -> Text:
     """What the request asks for as text, with where it begins, where to go on, and how far the log reaches."""
     if q.tail is not None:
-        piece = store.tail(job_id, reach.state, q.tail, PIECE)
+        piece = store.tail(job_id, reach.state, q.tail, q.limit)
         if piece.start < reach.start:
             piece = replace(piece, start=reach.start, data=piece.data[reach.start - piece.start :])
         return _text(piece, reach)
     if q.offset is not None:
-        return _text(store.read(job_id, reach.state, max(q.offset, reach.start), PIECE), reach)
-    return _text(_read_over_gaps(store, job_id, reach), reach)
+        return _text(store.read(job_id, reach.state, max(q.offset, reach.start), q.limit), reach)
+    return _text(_read_over_gaps(store, job_id, reach, q.limit), reach)
 
 
-def _read_over_gaps(store: LogStore, job_id: str, reach: Reach) -> LogSlice:
+def _read_over_gaps(store: LogStore, job_id: str, reach: Reach, limit: int) -> LogSlice:
     """From the beginning, with a line where bytes are missing: what a person reads or keeps as a file."""
     parts: list[bytes] = []
-    at, left = reach.start, PIECE
+    at, left = reach.start, limit
     while left > 0 and at < reach.state.size:
         piece = store.read(job_id, reach.state, at, left)
         if piece.gap:
@@ -96,7 +95,7 @@ def start_of(store: LogStore, job_id: str, reach: Reach, q: LogQuery, resumed: s
     if resumed.isdecimal() and len(resumed) < 19:
         return min(int(resumed), reach.state.size)
     if q.tail is not None:
-        return store.tail(job_id, reach.state, q.tail, PIECE).start
+        return store.tail(job_id, reach.state, q.tail, LOG_PIECE).start
     return min(q.offset or 0, reach.state.size)
 
 
