@@ -1,4 +1,5 @@
-// The new-job page: leaving the form for the YAML tab carries the form's fields along, as the server wrote them.
+// The new-job page: the preview waits until the form could be submitted, and leaving the form for the YAML tab carries
+// its fields along, as the server wrote them.
 
 export function mount(page) {
   const area = page.querySelector("#task_yaml");
@@ -8,5 +9,9 @@ export function mount(page) {
     if (!task || (area.value.trim() && area.value !== written)) return;
     area.value = written = task;
     area.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  page.addEventListener("htmx:config:request", (event) => {
+    const form = event.target.closest("form");
+    if (event.target.matches(".preview") && !form.checkValidity()) event.preventDefault();
   });
 }

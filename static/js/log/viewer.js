@@ -1,4 +1,5 @@
 // The log of a job: tools, search and following around a window of lines. Replaces the plain tail that pages come with.
+// The live stream only says how far the log reaches: its bytes are read by offset, so that none is lost or doubled.
 import { toast } from "../toasts.js";
 import { Search } from "./search.js";
 import { Source } from "./source.js";
@@ -65,15 +66,22 @@ class Viewer {
     if (this.stop || this.ended || document.hidden || !this.window.reachesEnd) return;
     this.state = "waiting";
     this.stop = this.source.follow(this.window.lines.end, {
-      onChunk: (chunk) => this.arrived(chunk),
+      onGrowth: () => this.grown(),
       onEnd: () => this.finish(),
       onState: (state) => this.say(state),
     });
   }
 
-  arrived(chunk) {
-    if (this.root.isConnected && this.window.append(chunk)) this.showPlace();
-    else this.quit();
+  grown() {
+    if (!this.root.isConnected) this.quit();
+    else if (!this.growing) this.growing = this.attempt(() => this.readOn()).finally(() => (this.growing = null));
+  }
+
+  async readOn() {
+    while (this.stop && !this.window.reachesEnd) {
+      if (!(await this.window.readEnd())) this.quit();
+      this.showPlace();
+    }
   }
 
   quit() {
@@ -82,8 +90,9 @@ class Viewer {
     if (!this.ended) this.say("paused");
   }
 
-  finish() {
-    this.stop = null;
+  async finish() {
+    await this.growing;
+    this.quit();
     this.ended = true;
     this.follow(false);
     this.say("ended");

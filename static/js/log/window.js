@@ -45,16 +45,25 @@ export class Window {
     });
   }
 
-  /** Put what has just been written behind the last line. False where that is not what this window shows any more. */
-  append(chunk) {
-    if (this.lines.count && chunk.start !== this.lines.end) return false;
+  /** Read what has just been written. False where the window has no room for it: its reader looks elsewhere. */
+  async readEnd() {
     if (!this.follows && this.lines.bytes > MOST_BYTES) return false;
+    let stays = false;
+    await this.exclusively(async () => {
+      const from = this.lines.end;
+      const chunks = await this.source.readExactly(from, PIECE);
+      stays = this.lines.end === from && chunks.at(-1).end > from;
+      if (stays) for (const chunk of chunks) this.append(chunk);
+    });
+    return stays;
+  }
+
+  append(chunk) {
     this.lines.append(chunk, PIECE);
     if (this.follows) this.trim(false);
     this.view.layOut();
     if (this.follows) this.view.scrollToEnd();
     else this.view.draw();
-    return true;
   }
 
   async exclusively(read) {
