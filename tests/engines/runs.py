@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -19,14 +20,16 @@ SHARE = Share(node="here", cpu_tenths=10, memory_tenths=10)
 
 
 class Runs:
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **more: Path) -> None:
         self.home = home
-        self.engine = LocalEngine(home, node_name="here", fake_gpus="H100:2")
+        self.engine = LocalEngine(home, node_name="here", fake_gpus="H100:2", **more)
         self.begun: list[str] = []
+        self.defaults: dict[str, Any] = {}
 
     def launch(self, run: str, *, share: Share = SHARE, **more: Any) -> Launch:
         ids = {"attempt_id": new_id("att"), "job_id": new_id("job")}
-        return Launch(**{**ids, "job_name": "test", "number": 1, "shares": (share,), "run": run, **more})
+        usual = {"job_name": "test", "number": 1, "shares": (share,), "run": run, **self.defaults}
+        return Launch(**{**ids, **usual, **more})
 
     def start(self, run: str, **more: Any) -> str:
         launch = self.launch(run, **more)
@@ -86,6 +89,15 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def command_lines() -> list[bytes]:
+    """What everybody can see of every process."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found.append(path.read_bytes())
+    return found
 
 
 def require_root() -> None:

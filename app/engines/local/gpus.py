@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 
@@ -45,7 +46,8 @@ def found_gpus() -> tuple[tuple[Gpu, ...], str]:
     except Exception as error:
         return (), f"none: NVML says {error}"
     finally:
-        pynvml.nvmlShutdown()
+        with contextlib.suppress(Exception):
+            pynvml.nvmlShutdown()
 
 
 def _gpu(nvml: Any, index: int) -> Gpu:
