@@ -45,7 +45,10 @@ run() {
   waited=0
   until "$engine" logs "$name" 2>/dev/null | grep -q http; do  # it says where it is to be found
     waited=$((waited + 1))
-    if [ $waited -gt 60 ]; then "$engine" logs "$name" >&2; die "It did not start within 30 seconds."; fi
+    if [ $waited -gt 60 ] || [ "$("$engine" inspect --format '{{.State.Status}}' "$name")" != running ]; then
+      "$engine" logs "$name" >&2
+      die "It did not start."
+    fi
     sleep 0.5
   done
   sleep 0.2  # and how to sign in, a moment later
