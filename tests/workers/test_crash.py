@@ -1,0 +1,153 @@
+"""A server that is killed between two steps: the job runs once, its log is whole, and a stop is never lost."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from app.jobs.models import JobState
+from app.site import Site
+from app.workers import lease
+from tests.jobs.rows import Home, attempts, stop, submit, totals
+from tests.workers.hands import Hands
+from tests.workers.meddling import Killed, Meddling, kill
+
+LINES = "".join(f"line {n}\n" for n in range(200))
+PRINT = "for n in $(seq 0 199); do echo line $n; done"
+
+
+@pytest.fixture
+def meddling(hands: Hands) -> Meddling:
+    return Meddling(hands.engine)
+
+
+@pytest.fixture
+def doomed(site: Site, meddling: Meddling) -> Hands:
+    """Workers over an engine that a test can make die."""
+    return Hands(site, meddling.as_engine)
+
+
+@pytest.fixture
+def counter(tmp_path: Path) -> Path:
+    """Where each run of a job adds a line."""
+    file = tmp_path / "runs"
+    file.touch(mode=0o666)
+    file.chmod(0o666)
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents[:3]:
+        parent.chmod(0o755)
+    return file
+
+
+def test_killed_after_placing_and_before_submitting(site: Site, home: Home, hands: Hands, counter: Path) -> None:
+    job_id = submit(site, home, f"echo ran >> {counter}; {PRINT}")
+    hands.scheduler.round()
+    hands.again().until_ended(job_id)
+    assert counter.read_text() == "ran\n" and hands.log(job_id) == LINES
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("call", ["find", "submit", "observe", "read_log"])
+def test_killed_around_a_call(
+    site: Site, home: Home, hands: Hands, doomed: Hands, meddling: Meddling, counter: Path, call: str, moment: str
+) -> None:
+    job_id = submit(site, home, f"echo ran >> {counter}; {PRINT}")
+    getattr(meddling, moment)[call] = kill
+    with pytest.raises(Killed):
+        doomed.until_ended(job_id)
+    hands.again().until_ended(job_id)
+    assert counter.read_text() == "ran\n" and hands.log(job_id) == LINES
+    assert len(attempts(site, job_id)) == 1 and totals(site) == {JobState.SUCCEEDED: 1}
+
+
+def test_killed_between_storing_log_and_row_again_and_again(
+    site: Site, home: Home, hands: Hands, counter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submit(site, home, f"echo ran >> {counter}; {PRINT.replace('done', 'sleep 0.002; done')}")
+    hands.until_state(job_id, JobState.RUNNING)
+    for _ in range(10):
+        with monkeypatch.context() as patch:
+            patch.setattr(lease, "check", lambda *_: kill())
+            with pytest.raises(Killed):
+                hands.until(lambda: False, "the next round's transaction")
+        hands = hands.again()
+        hands.reconciler.round()
+    hands.until_ended(job_id)
+    assert counter.read_text() == "ran\n" and hands.log(job_id) == LINES
+
+
+def test_a_stop_that_comes_while_the_worker_holds_the_row(
+    site: Site, home: Home, hands: Hands, doomed: Hands, meddling: Meddling
+) -> None:
+    job_id = submit(site, home, "echo up; exec sleep 600")
+
+    def stop_once() -> None:
+        del meddling.after["observe"]
+        stop(site, home, job_id)
+
+    meddling.after["observe"] = stop_once
+    (job,) = doomed.until_ended(job_id)
+    assert job.state is JobState.STOPPED
+
+
+def test_a_stop_that_comes_while_the_job_goes_back_to_the_queue(
+    site: Site, home: Home, doomed: Hands, meddling: Meddling
+) -> None:
+    wants = {"cpus": 0.1, "memory": 0.1, "job_recovery": "failover"}
+    job_id = submit(site, home, "exit 75", resources=wants)
+    meddling.after["read_log"] = lambda: stop(site, home, job_id)
+    (job,) = doomed.until_ended(job_id)
+    assert job.state is JobState.STOPPED and len(attempts(site, job_id)) == 1
+
+
+def test_a_stop_that_comes_before_the_engine_knows_of_the_job(site: Site, home: Home, hands: Hands) -> None:
+    job_id = submit(site, home, "echo never")
+    hands.scheduler.round()
+    assert hands.job(job_id).state is JobState.STARTING
+    stop(site, home, job_id)
+    (job,) = hands.until_ended(job_id)
+    assert job.state is JobState.STOPPED and hands.log(job_id) == ""
+
+
+def test_nothing_is_applied_by_who_has_lost_the_lease(site: Site, home: Home, hands: Hands) -> None:
+    job_id = submit(site, home, "true")
+    hands.scheduler.round()
+    hands.reconciler.round()
+    lease.take(site.db, f"pool/{home.pool_id}", site.datadir.host_id)
+    with pytest.raises(lease.LeaseLost):
+        hands.until_ended(job_id)
+    assert hands.job(job_id).state in {JobState.STARTING, JobState.RUNNING}
+    hands.again().until_ended(job_id)
+
+
+def test_an_attempt_that_vanished_fails_with_that_reason(site: Site, home: Home, hands: Hands) -> None:
+    job_id = submit(site, home, "exec sleep 600")
+    hands.until_state(job_id, JobState.RUNNING)
+    lose(site, job_id)
+    (job,) = hands.again().until_ended(job_id)
+    assert (job.state, job.reason_code) == (JobState.FAILED, "machine_lost")
+
+
+def test_an_attempt_that_vanished_is_followed_by_another_where_recovery_allows_it(
+    site: Site, home: Home, hands: Hands
+) -> None:
+    wants = {"cpus": 0.1, "memory": 0.1, "job_recovery": "failover"}
+    job_id = submit(site, home, "echo one; exec sleep 600", resources=wants)
+    hands.until(lambda: hands.log(job_id) == "one\n", "its first line")
+    lose(site, job_id)
+    moved = hands.again()
+    moved.until(lambda: moved.log(job_id) == "one\none\n", "the second attempt's line")
+    assert [a.number for a in attempts(site, job_id)] == [1, 2]
+    stop(site, home, job_id)
+    moved.until_ended(job_id)
+
+
+def lose(site: Site, job_id: str) -> None:
+    """Kill the attempt's supervisor, as a container that restarts does."""
+    (attempt,) = attempts(site, job_id)
+    claim = (site.datadir.path / "local" / "attempts" / attempt.id / "claim").read_text()
+    os.kill(int(re.findall(r"^pid (\d+)$", claim, re.MULTILINE)[0]), signal.SIGKILL)
