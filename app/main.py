@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app.accounts import actions as accounts
-from app.accounts import queries as account_queries
+from app.accounts.principal import find_principal
 from app.accounts.service import ensure_home
 from app.accounts.touch import Touches
 from app.datadir import DataDir
@@ -97,7 +97,7 @@ def create_app(site: Site, *, works: bool = True) -> Starlette:
     signer = CookieSigner(site.cookie_passwords)
     touches = Touches(site.db)
     pages = Pages(NAV, dev=site.settings.lattice_dev)
-    house = House(site, touches.noting(account_queries.find_principal), HtmlAnswer(pages), signer)
+    house = House(site, touches.noting(find_principal), HtmlAnswer(pages), signer)
     health = Health(site, registry)
     app = Starlette(
         routes=[*routes_of(house, ACTIONS), *_plain_routes(site, health)],

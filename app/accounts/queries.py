@@ -5,75 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
 from app.accounts.models import ApiKey, Membership, Organization, SignInLink, SignInSession, User
-from app.web.action import Role, Scope
+from app.web.action import Role
 from app.web.ask import Principal
-from app.web.identify import CookieCredential, Credential, KeyCredential
-
-
-def find_principal(db: Session, credential: Credential, now: datetime) -> Principal | None:
-    """Who the credential stands for today, or None if it stands for nobody."""
-    if isinstance(credential, KeyCredential) and credential.digest:
-        return _by_key(db, credential.digest, now)
-    if isinstance(credential, CookieCredential) and credential.session_id:
-        return _by_session(db, credential.session_id, now)
-    return None
-
-
-_PERSON = (User.id, User.name, User.email, Organization.id, Organization.name, Membership.role)
-
-_SESSION = (
-    select(SignInSession.id, *_PERSON)  # type: ignore[call-overload]
-    .join(User, col(User.id) == SignInSession.user_id)
-    .join(Organization, col(Organization.id) == SignInSession.organization_id)
-    .join(
-        Membership,
-        (col(Membership.organization_id) == SignInSession.organization_id)
-        & (col(Membership.user_id) == SignInSession.user_id),
-    )
-)
-
-_KEY = (
-    select(ApiKey.id, ApiKey.scopes, ApiKey.role.label("key_role"), *_PERSON)  # type: ignore[attr-defined,call-overload]
-    .join(User, col(User.id) == ApiKey.user_id)
-    .join(Organization, col(Organization.id) == ApiKey.organization_id)
-    .join(
-        Membership,
-        (col(Membership.organization_id) == ApiKey.organization_id) & (col(Membership.user_id) == ApiKey.user_id),
-    )
-)
-
-
-def _by_session(db: Session, session_id: str, now: datetime) -> Principal | None:
-    statement = _SESSION.where(SignInSession.id == session_id, SignInSession.expires_at > now)
-    row = db.connection().execute(statement).first()
-    if row is None:
-        return None
-    ses, user, name, email, org, org_name, role = row
-    return Principal(
-        user_id=user, organization_id=org, organization_name=org_name, role=role, name=name, email=email, session_id=ses
-    )
-
-
-def _by_key(db: Session, digest: str, now: datetime) -> Principal | None:
-    alive = col(ApiKey.revoked_at).is_(None) & or_(col(ApiKey.expires_at).is_(None), col(ApiKey.expires_at) > now)
-    row = db.connection().execute(_KEY.where(ApiKey.digest == digest, alive)).first()
-    if row is None:
-        return None
-    key, scopes, key_role, user, name, email, org, org_name, role = row
-    return Principal(
-        user_id=user,
-        organization_id=org,
-        organization_name=org_name,
-        name=name,
-        email=email,
-        key_id=key,
-        role=Role.ADMIN if role is Role.ADMIN and key_role is Role.ADMIN else Role.MEMBER,
-        scopes=frozenset(Scope(s) for s in scopes.split(",") if s),
-    )
 
 
 def first_organization(db: Session) -> Organization | None:
