@@ -25,9 +25,7 @@ def stored_fingerprints(db: Database) -> set[str]:
         return {
             str(fingerprint)
             for column in SEALED
-            for (fingerprint,) in session.connection().execute(
-                select(_table(column).c[column.fingerprint]).distinct()
-            )
+            for (fingerprint,) in session.connection().execute(select(_table(column).c[column.fingerprint]).distinct())
         }
 
 

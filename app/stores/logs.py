@@ -94,7 +94,13 @@ class LogStore:
         return LogSlice(at, data, state.size, (state.cut_from, at) if at == state.cut_to > state.cut_from else None)
 
     def search(
-        self, job_id: str, state: LogState, finder: Finder, after: int = 0, *, limit: int = 100,
+        self,
+        job_id: str,
+        state: LogState,
+        finder: Finder,
+        after: int = 0,
+        *,
+        limit: int = 100,
         budget: int = SEARCH_BUDGET,
     ) -> LogMatches:
         """Up to `limit` lines that begin at `after` or later and that the finder finds, in `budget` bytes of log."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app.backup import databases
 from app.backup.archive import back_up
 from app.backup.errors import BackupError
 from app.backup.restoring import restore
@@ -97,9 +98,7 @@ def test_nothing_of_it_can_be_read_without_the_passphrase(site: Site, tmp_path: 
         assert b"own words" in plain.read()
 
 
-def test_log_sizes_in_the_copy_never_exceed_the_copied_bytes(
-    site: Site, elsewhere: Settings, tmp_path: Path
-) -> None:
+def test_log_sizes_in_the_copy_never_exceed_the_copied_bytes(site: Site, elsewhere: Settings, tmp_path: Path) -> None:
     stop, began = threading.Event(), threading.Event()
 
     def write() -> None:
@@ -177,3 +176,25 @@ def test_a_failed_backup_leaves_the_last_one(site: Site, tmp_path: Path) -> None
     assert file.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "data", "lattice.db", "lattice.db-shm", "lattice.db-wal"]
     assert not (site.datadir.path / ".backup").exists()
+
+
+@pytest.mark.parametrize("program", ["pg_dump", "pg_restore"])
+def test_without_postgres_programs_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    act = databases.snapshot if program == "pg_dump" else databases.load_postgres
+    with pytest.raises(BackupError, match=f"The program {program} is missing; install"):
+        act("postgresql://u:p@h/d", tmp_path / "file")
+
+
+def test_postgres_programs_get_the_address_in_their_environment_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "pg_dump").write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/arguments; env >{tmp_path}/environment\n')
+    (tmp_path / "pg_dump").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    databases.snapshot("postgresql+psycopg://u:hidden%21@h:6543/d?sslmode=require", tmp_path / "file")
+    assert "hidden" not in (tmp_path / "arguments").read_text()
+    found = set((tmp_path / "environment").read_text().splitlines())
+    assert found >= {"PGHOST=h", "PGPORT=6543", "PGUSER=u", "PGPASSWORD=hidden!", "PGDATABASE=d", "PGSSLMODE=require"}
