@@ -43,6 +43,16 @@ def test_it_is_there_at_once(runs: Runs) -> None:
     assert runs.look(attempt).log_size == 7
 
 
+def test_its_size_grows_through_segments(runs: Runs) -> None:
+    steps = (
+        "for i in 1 2 3; do until [ -e ../../../$i ]; do sleep 0.01; done; head -c 300000 /dev/zero; done; sleep 300"
+    )
+    attempt = runs.start(steps, log_limit=MIB)
+    for step in (1, 2, 3):
+        (runs.home / str(step)).touch()
+        runs.until(attempt, lambda seen, size=300_000 * step: seen.log_size == size)  # type: ignore[misc]
+
+
 def test_reading_by_offset(runs: Runs) -> None:
     attempt = runs.start("printf 0123456789")
     runs.end_of(attempt)

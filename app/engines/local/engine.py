@@ -39,6 +39,7 @@ from app.engines.protocol import (
 )
 
 OUTSIDE = Path("/var/lib/lattice")
+KEPT = 10_000  # attempts whose ends are kept in memory; others are read again
 RESTART_SECONDS = 5.0  # how long a supervisor may take to make its claim before another one is started
 
 
@@ -218,6 +219,8 @@ class LocalEngine:
         return seen
 
     def _watch(self, attempt_id: str) -> Watched:
+        if len(self._watched) > KEPT:
+            self._watched = {name: watched for name, watched in self._watched.items() if not watched.has_ended}
         if attempt_id not in self._watched:
             self._watched[attempt_id] = Watched(attempt_id, self._folders.attempt(attempt_id))
         return self._watched[attempt_id]
@@ -290,7 +293,7 @@ class LocalEngine:
             for folder in self._folders.job_sides(attempt_id):
                 remove_tree(folder)
             remove_tree(watched.folder)
-            del self._watched[attempt_id]
+            self._watched.pop(attempt_id, None)
 
     def discard_job(self, job_id: str) -> None:
         for folder in self._folders.all_checkpoints(job_id):

@@ -9,7 +9,6 @@ import os
 from bisect import bisect_right
 from pathlib import Path
 
-CELL = 4 << 20  # bytes of a full segment; the supervisor makes none larger
 TRIES = 5  # a segment listed a moment ago may have been cut meanwhile
 
 
@@ -21,8 +20,12 @@ def segments(out: Path) -> list[int]:
         return []
 
 
+def segment_name(start: int) -> str:
+    return f"{start:020d}"
+
+
 def segment_path(out: Path, start: int) -> Path:
-    return out / f"{start:020d}"
+    return out / segment_name(start)
 
 
 def log_size(out: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +20,11 @@ class Watched:
     def __init__(self, attempt_id: str, folder: Path) -> None:
         self.attempt_id = attempt_id
         self.folder = folder
+        self._out = folder / "out"
+        self._end_file, self._orders = str(folder / "ended"), (str(folder / "stop"), str(folder / "stopping"))
         self._claim: dict[str, str] | None = None
         self._end: Observation | None = None
-        self._segment: int | None = None
+        self._segment: tuple[int, str] | None = None
         self._look_at = 0.0
 
     @property
@@ -30,9 +33,13 @@ class Watched:
             self._claim = read_record(self.folder / "claim")
         return self._claim is not None
 
+    @property
+    def has_ended(self) -> bool:
+        return self._end is not None
+
     def end(self) -> Observation | None:
         """The end, once there is one; it never changes."""
-        if self._end is None and (record := read_record(self.folder / "ended")):
+        if self._end is None and os.path.exists(self._end_file) and (record := read_record(self.folder / "ended")):
             self._end = _ended(record, _time((read_record(self.folder / "claim") or {}).get("started")))
         return self._end
 
@@ -47,21 +54,18 @@ class Watched:
         return Observation(phase=self._phase(), started_at=_time(self._claim.get("started")), log_size=self._log_size())
 
     def _phase(self) -> Phase:
-        stopping = (self.folder / "stop").exists() or (self.folder / "stopping").exists()
-        return Phase.STOPPING if stopping else Phase.RUNNING
+        return Phase.STOPPING if any(map(os.path.exists, self._orders)) else Phase.RUNNING
 
     def _log_size(self) -> int:
-        """One stat while the newest segment still grows."""
-        out = self.folder / "out"
+        """One look at the newest segment known, unless the next one has begun: it is named by where this one ends."""
         if self._segment is not None:
-            try:
-                size = logs.segment_path(out, self._segment).stat().st_size
-            except FileNotFoundError:
-                size = logs.CELL
-            if size < logs.CELL:
-                return self._segment + size
-        self._segment = next(reversed(logs.segments(out)), None)
-        return logs.log_size(out)
+            start, path = self._segment
+            size = os.stat(path).st_size if os.path.exists(path) else 0
+            if size and not os.path.exists(f"{self._out}/{logs.segment_name(start + size)}"):
+                return start + size
+        starts = logs.segments(self._out)
+        self._segment = (starts[-1], str(logs.segment_path(self._out, starts[-1]))) if starts else None
+        return logs.log_size(self._out)
 
     def _why_lost(self) -> str:
         """A sentence where the supervisor is certainly gone; looked at once a second."""
@@ -79,7 +83,7 @@ class Watched:
         """Nobody else will write the end of this attempt, so it is written here."""
         kill_leftovers(self.attempt_id, read_items(self.folder / "spec"))
         record = {"cause": EndCause.MACHINE_LOST.value, "detail": why, "finished": repr(self._last_sign())}
-        write_record(self.folder / "ended", record | {"log_size": str(logs.log_size(self.folder / "out"))})
+        write_record(self.folder / "ended", record | {"log_size": str(logs.log_size(self._out))})
         end = self.end()
         assert end is not None
         return end
@@ -89,9 +93,8 @@ class Watched:
         assert self._claim is not None
         if self._claim.get("boot") == boot_id():
             return time.time()
-        out = self.folder / "out"
-        files = [self.folder / "claim", *(logs.segment_path(out, start) for start in logs.segments(out)[-1:])]
-        return max(file.stat().st_mtime for file in files)
+        newest = [logs.segment_path(self._out, start) for start in logs.segments(self._out)[-1:]]
+        return max(file.stat().st_mtime for file in (self.folder / "claim", *newest))
 
 
 def _ended(record: dict[str, str], started_at: datetime | None) -> Observation:
