@@ -14,4 +14,5 @@ export function mount(page) {
     const form = event.target.closest("form");
     if (event.target.matches(".preview") && !form.checkValidity()) event.preventDefault();
   });
+  for (const form of page.querySelectorAll("form")) form.dispatchEvent(new Event("input"));
 }
