@@ -23,7 +23,7 @@ from app.web.streams import Text
 
 API = "/api/v1"
 VARY = "HX-Request, HX-Request-Type, HX-Target, Cookie"
-JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
+JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_NON_STR_KEYS
 
 
 def dumps(value: object) -> bytes:
