@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from starlette.testclient import TestClient
 
+from app.accounts.actions import log_out
 from app.accounts.models import ApiKey, SignInSession, User
 from app.jobs.models import Job
 from app.main import ACTIONS
@@ -35,39 +36,41 @@ class Matrix:
         self.house = house
         self.bob = house.person("bob@lab.test")
         self.eve = house.person("eve@lab.test")
+        self.elsewhere = house.organization("Elsewhere")
         self.browsers = {user.id: house.sign_in(user) for user in (self.bob, self.eve, house.admin_user)}
         self.columns = list(self._columns())
 
     def _columns(self) -> Iterator[Column]:
         house = self.house
         yield Column("nobody", house.anonymous(), owns=False)
-        yield Column("member", self.browsers[self.bob.id], owns=True)
-        yield Column("member-others", self.browsers[self.eve.id], owns=False)
-        yield Column("admin-others", self.browsers[house.admin_user.id], owns=False)
+        yield Column("member", house.sign_in(self.bob), owns=True)
+        yield Column("member-others", house.sign_in(self.eve), owns=False)
+        yield Column("admin-others", house.sign_in(house.admin_user), owns=False)
         for scope in ("", *Scope):
             label = scope or "no-scope"
             yield Column(f"key:{label}:member", house.key(*filter(None, [scope]), user=self.bob), owns=True)
             yield Column(f"key:{label}:admin", house.key(*filter(None, [scope])), owns=False)
-        elsewhere = house.organization("Elsewhere")
+        elsewhere = self.elsewhere
         mallory = house.person("mallory@else.test", Role.ADMIN, elsewhere)
         yield Column("elsewhere:admin", house.sign_in(mallory), owns=False)
         yield Column("elsewhere:key:admin", house.key("admin", user=mallory, organization=elsewhere), owns=False)
 
     def lines(self) -> Iterator[str]:
         """The header, then a line an Action and mount, sorted by path."""
-        width = max(len(c.name) for c in self.columns)
         yield "# " + " ".join(c.name for c in self.columns)
         for action in sorted(ACTIONS, key=lambda a: (a.path, a.method)):
             for prefix in _mounts(action):
-                cells = [self._cell(action, prefix, column) for column in self.columns]
+                cells = [self._cell(action, prefix, number) for number in range(len(self.columns))]
                 yield f"{action.method:6} {prefix + action.path}: " + " ".join(cells)
-        assert width
 
-    def _cell(self, action: Action, prefix: str, column: Column) -> str:
+    def _cell(self, action: Action, prefix: str, number: int) -> str:
+        column = self.columns[number]
         path = action.path
         if action.thing is not None:
             path = path.replace("{id}", MAKERS[action.thing](self, self.bob))
         status = self._send(action, prefix + path, column.client, html=not prefix)
+        if action.handler is log_out:
+            self.columns = list(self._columns())  # those that asked are signed out now
         return str(status) if status in REFUSALS else "ok"
 
     def _send(self, action: Action, path: str, client: TestClient, *, html: bool) -> int:
