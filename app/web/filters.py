@@ -13,6 +13,21 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
 DURATION_UNITS = ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "m"), (MINUTE, "m", 1, "s"))
 BYTE_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -152,6 +167,13 @@ def initials(name: str | None) -> str:
     return "".join(letters).upper() or "?"
 
 
+def browser(user_agent: str) -> str:
+    """`Firefox on Linux`, from what a browser says of itself; the text itself where it is none of the usual ones."""
+    name = next((name for mark, name in BROWSERS if mark in user_agent), None)
+    system = next((name for mark, name in SYSTEMS if mark in user_agent), None)
+    return f"{name} on {system}" if name and system else name or user_agent[:60] or "Unknown browser"
+
+
 def pretty(value: Any) -> str:
     """JSON to read, for an event's data."""
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
@@ -159,5 +181,5 @@ def pretty(value: Any) -> str:
 
 TIMES = (iso, stamp, ago, duration, elapsed, earlier)
 AMOUNTS = (filesize, number, gib, credit, counted, percent)
-TEXTS = (lines, but, paired, initials, pretty)
+TEXTS = (lines, but, paired, initials, browser, pretty)
 FILTERS: Mapping[str, Callable[..., object]] = {f.__name__: f for f in (*TIMES, *AMOUNTS, *TEXTS)}

@@ -138,6 +138,20 @@ def test_initials() -> None:
     assert [filters.initials(n) for n in names] == ["AL", "G", "AC", "AE", "?", "?"]
 
 
+@pytest.mark.parametrize(
+    ("user_agent", "text"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36", "Chrome on Linux"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", "Safari on iPhone"),
+        ("Mozilla/5.0 (Windows NT 10.0) Chrome/140.0 Safari/537.36 Edg/140.0", "Edge on Windows"),
+        ("curl/8.14", "curl/8.14"),
+        ("", "Unknown browser"),
+    ],
+)
+def test_browsers_are_named_as_people_do(user_agent: str, text: str) -> None:
+    assert filters.browser(user_agent) == text
+
+
 def test_pretty_writes_what_json_cannot() -> None:
     assert "2026-03-04 12:00:00+00:00" in filters.pretty({"at": NOW})
 
