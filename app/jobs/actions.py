@@ -100,7 +100,9 @@ def count_jobs(ask: Ask) -> JobCount:
 
 
 def show_totals(ask: Ask) -> JobTotals:
-    return JobTotals(queries.totals(ask.db, ask.organization_id))
+    """How many jobs of the organization are in each state."""
+    totals = queries.totals(ask.db, ask.organization_id)
+    return JobTotals({state.value: number for state, number in totals.items()})
 
 
 def new_job(ask: Ask) -> NewJob:
@@ -120,9 +122,9 @@ def preview_job(ask: Ask, body: JobSubmit) -> JobPreview:
 def submit_job(ask: Ask, body: JobSubmit) -> JobDetail:
     pool = service.pool_for(ask.db, ask.organization_id, body.pool)
     me = ask.principal
-    job_id = service.submit(ask.db, body, pool, owner_id=me.user_id, keyring=ask.site.keyring, by=ask.actor)
+    new = service.submit(ask.db, body, pool, owner_id=me.user_id, keyring=ask.site.keyring, by=ask.actor)
     ask.wake("scheduler")
-    return _detail(ask, job_id)
+    return views.fresh(ask.db, new, pool, body, me)
 
 
 def show_job(ask: Ask, job: Job) -> JobDetail:
@@ -176,9 +178,9 @@ def _stoppable(ask: Ask, reader: Reader, filters: JobFilters | None) -> list[str
 
 def rerun_job(ask: Ask, job: Job) -> JobDetail:
     """Submit the same job once more, as a new one."""
-    job_id = service.rerun(ask.db, job, owner_id=ask.principal.user_id, keyring=ask.site.keyring, by=ask.actor)
+    new = service.rerun(ask.db, job, owner_id=ask.principal.user_id, keyring=ask.site.keyring, by=ask.actor)
     ask.wake("scheduler")
-    return _detail(ask, job_id)
+    return _detail(ask, new.id)
 
 
 def read_logs(ask: Ask, job: Job) -> Text | EventStream:

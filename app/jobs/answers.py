@@ -140,7 +140,7 @@ class JobCount:
 class JobTotals:
     """How many jobs there are in each state."""
 
-    states: dict[JobState, int]
+    states: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,26 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select
+from sqlalchemy import BindParameter, Row, and_, bindparam, func, or_, select
 from sqlmodel import Session
 
 from app.jobs.models import JOB, JobState
 
 FURTHEST = 10_000  # a position past this one is not counted out: None
+
+_QUEUED = and_(
+    JOB.c.organization_id == bindparam("organization"), JOB.c.pool_id == bindparam("pool"),
+    JOB.c.state == JobState.QUEUED,
+)  # fmt: skip
+_RANK: BindParameter[int] = bindparam("rank")
+_SOONER = or_(JOB.c.queue_rank < _RANK, and_(JOB.c.queue_rank == _RANK, JOB.c.id < bindparam("id")))
+_AHEAD = select(func.count()).select_from(select(JOB.c.id).where(_QUEUED, _SOONER).limit(FURTHEST).subquery())
+_BETWEEN = (
+    select(JOB.c.id)
+    .where(_QUEUED, JOB.c.queue_rank == _RANK, JOB.c.id.between(bindparam("id"), bindparam("last")))
+    .order_by(JOB.c.id)
+    .limit(FURTHEST)
+)
 
 
 def positions(db: Session, rows: Iterable[Row[Any]]) -> dict[str, int]:
@@ -28,33 +42,22 @@ def positions(db: Session, rows: Iterable[Row[Any]]) -> dict[str, int]:
 
 def count_ahead(db: Session, organization_id: str, pool_id: str, priority: int) -> int:
     """How many queued jobs a new one of that priority would find in front of it, FURTHEST at most."""
-    ahead = select(JOB.c.id).where(
-        JOB.c.organization_id == organization_id, JOB.c.pool_id == pool_id, JOB.c.state == JobState.QUEUED,
-        JOB.c.queue_rank <= -priority,
-    )  # fmt: skip
-    return int(db.execute(select(func.count()).select_from(ahead.limit(FURTHEST).subquery())).scalar_one())
+    place = {"organization": organization_id, "pool": pool_id, "rank": -priority, "id": "~"}
+    return int(db.connection().execute(_AHEAD, place).scalar_one())
 
 
 def _positions_in_line(db: Session, line: list[Row[Any]]) -> dict[str, int]:
     first, last = line[0], line[-1]
-    ahead = _count_ahead(db, first)
+    place = {
+        "organization": first.organization_id, "pool": first.pool_id, "rank": first.queue_rank, "id": first.id,
+        "last": last.id,
+    }  # fmt: skip
+    connection = db.connection()
+    ahead = int(connection.execute(_AHEAD, place).scalar_one())
     if ahead >= FURTHEST:
         return {}
     if len(line) == 1:
         return {first.id: ahead + 1}
     wanted = {row.id for row in line}
-    between = and_(_queued_with(first), JOB.c.queue_rank == first.queue_rank, JOB.c.id.between(first.id, last.id))
-    ids = db.execute(select(JOB.c.id).where(between).order_by(JOB.c.id).limit(FURTHEST - ahead)).scalars()
+    ids = connection.execute(_BETWEEN, place).scalars()
     return {job_id: ahead + place for place, job_id in enumerate(ids, 1) if job_id in wanted}
-
-
-def _count_ahead(db: Session, row: Row[Any]) -> int:
-    sooner = or_(JOB.c.queue_rank < row.queue_rank, and_(JOB.c.queue_rank == row.queue_rank, JOB.c.id < row.id))
-    ahead = select(JOB.c.id).where(_queued_with(row), sooner).limit(FURTHEST)
-    return int(db.execute(select(func.count()).select_from(ahead.subquery())).scalar_one())
-
-
-def _queued_with(row: Row[Any]) -> ColumnElement[bool]:
-    return and_(
-        JOB.c.organization_id == row.organization_id, JOB.c.pool_id == row.pool_id, JOB.c.state == JobState.QUEUED
-    )

@@ -11,13 +11,13 @@ from app.jobs.accounting import credits_text, hourly_price
 from app.jobs.amounts import number
 from app.jobs.answers import JobPreview, PreviewError
 from app.jobs.needs import Needs
-from app.jobs.reasons import Live, Reason, ReasonCode
+from app.jobs.new_row import FIRST_REASONS
+from app.jobs.reasons import Live, Reason
 from app.jobs.refusals import needs_of, refusals
 from app.jobs.service import pool_for
 from app.jobs.spec import JobSubmit, to_spec
 from app.jobs.task_yaml import dump_task
-from app.pools import queries as pools
-from app.pools.facts import facts_of
+from app.pools.known import KnownPool, facts_of, rooms_of
 from app.pools.models import NodePool, PoolState
 from app.web.problems import Invalid
 
@@ -31,7 +31,7 @@ def preview(db: Session, organization_id: str, body: JobSubmit) -> JobPreview:
     facts = facts_of(db, pool)
     errors = [PreviewError(e.field, e.message) for e in refusals(body, facts)]
     needs = needs_of(body, facts)
-    price = hourly_price(needs.first, needs.num_nodes, [Offer(**offer) for offer in orjson.loads(pool.offers)])
+    price = hourly_price(needs.first, needs.num_nodes, _offers(db, pool))
     position = None if errors else _position(db, pool, needs, body.priority)
     return JobPreview(
         name=body.name, pool=pool.name, errors=errors, num_nodes=needs.num_nodes, cpus=number(needs.first.cpu_tenths),
@@ -41,6 +41,12 @@ def preview(db: Session, organization_id: str, body: JobSubmit) -> JobPreview:
     )  # fmt: skip
 
 
+def _offers(db: Session, pool: KnownPool) -> list[Offer]:
+    row = db.get(NodePool, pool.id)
+    assert row is not None
+    return [Offer(**offer) for offer in orjson.loads(row.offers)]
+
+
 def _refused(body: JobSubmit, errors: list[PreviewError]) -> JobPreview:
     return JobPreview(
         name=body.name, pool=body.pool, errors=errors, num_nodes=body.num_nodes, cpus=None, memory=None,
@@ -48,7 +54,7 @@ def _refused(body: JobSubmit, errors: list[PreviewError]) -> JobPreview:
     )  # fmt: skip
 
 
-def _position(db: Session, pool: NodePool, needs: Needs, priority: int) -> int | None:
+def _position(db: Session, pool: KnownPool, needs: Needs, priority: int) -> int | None:
     """Its place in line, None where it could start at once, or where the line is too long to count."""
     ahead = line.count_ahead(db, pool.organization_id, pool.id, priority)
     if ahead >= line.FURTHEST or (ahead == 0 and pool.state is PoolState.OPEN and _fits(db, pool, needs)):
@@ -56,12 +62,11 @@ def _position(db: Session, pool: NodePool, needs: Needs, priority: int) -> int |
     return ahead + 1
 
 
-def _fits(db: Session, pool: NodePool, needs: Needs) -> bool:
-    rooms = pools.rooms(db, pool)
+def _fits(db: Session, pool: KnownPool, needs: Needs) -> bool:
+    rooms = rooms_of(db, pool)
     return any(sum(room.fits(a) for room in rooms) >= needs.num_nodes for a in needs.alternatives)
 
 
-def _reason(pool: NodePool) -> str | None:
-    codes = {PoolState.DRAINED: ReasonCode.POOL_DRAINED, PoolState.UNREACHABLE: ReasonCode.POOL_UNREACHABLE}
-    code = codes.get(pool.state)
+def _reason(pool: KnownPool) -> str | None:
+    code = FIRST_REASONS.get(pool.state)
     return None if code is None else Reason(code).sentence(Live(pool=pool.name, pool_reason=pool.reason))

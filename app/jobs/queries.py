@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Row, Table, func, or_, select
+from sqlalchemy import Column, ColumnElement, Row, Select, Table, func, or_, select
 from sqlmodel import Session
 
 from app.accounts.models import User
@@ -159,13 +159,13 @@ def newest(db: Session, reader: Reader, want: JobFilter, after: str | None, limi
 def _walk(db: Session, scan: Scan, after: str | None, limit: int) -> Found:
     """Up to `limit + 1` rows of one scan; `resume` is set when it reached its bound."""
     driver = [*scan.driver, *([JOB.c.id < after] if after else [])]
-    query = select(*SUMMARY).select_from(JOINED).where(*driver, *scan.rest)
+    query: Select[Any] = select(*SUMMARY).select_from(JOINED).where(*driver, *scan.rest)
     query = query.order_by(JOB.c.id.desc()).limit(limit + 1)
     if not scan.rest:
-        return Found(list(db.execute(query)))
+        return Found(list(db.connection().execute(query)))
     for bound in BOUNDS:
         floor = _floor(db, driver, bound)
-        rows = list(db.execute(query.where(JOB.c.id >= floor) if floor else query))
+        rows = list(db.connection().execute(query.where(JOB.c.id >= floor) if floor else query))
         if floor is None or len(rows) > limit:
             break
     return Found(rows, floor)

@@ -14,10 +14,9 @@ from sqlalchemy import insert, select, update
 from sqlmodel import Session
 
 from app import events
-from app.db import new_id
 from app.jobs.holding import hold
-from app.jobs.ids import created_at
 from app.jobs.models import DOCUMENT, JOB, SECRET, Job, JobState, Visibility
+from app.jobs.new_row import NewJobRow
 from app.jobs.queries import Reader
 from app.jobs.reasons import Reason, ReasonCode
 from app.jobs.refusals import needs_of, refusals
@@ -25,64 +24,42 @@ from app.jobs.search import searchable
 from app.jobs.spec import JobSubmit, from_spec, to_spec
 from app.jobs.states import FINAL, HeldJob, Move, count, move
 from app.keyring import Keyring, Sealed
-from app.pools.facts import facts_of
-from app.pools.models import NodePool, PoolState
-from app.pools.queries import pool_named, pools_of
+from app.pools.known import KnownPool, facts_of, known_pool, known_pools
 from app.web.ask import Actor
 from app.web.problems import Invalid
 
 AT_ONCE = 500  # rows of one statement
 
+_INSERT_JOB, _INSERT_DOCUMENT, _INSERT_SECRET = insert(JOB), insert(DOCUMENT), insert(SECRET)
 
-def pool_for(db: Session, organization_id: str, wanted: str | None) -> NodePool:
+
+def pool_for(db: Session, organization_id: str, wanted: str | None) -> KnownPool:
     """The pool of that name or id, or the only one there is; raises Invalid."""
-    if wanted is not None:
-        pool = pool_named(db, organization_id, wanted)
-        if pool is None:
-            known = _names(db, organization_id)
-            raise Invalid.field("pool", f"There is no node pool {wanted[:63]!r}; there is {known}.")
-        return pool
-    pools = pools_of(db, organization_id)
-    if len(pools) != 1:
-        raise Invalid.field("pool", f"Choose a node pool; there is {_names(db, organization_id)}.")
-    return pools[0]
+    pools = known_pools(db, organization_id)
+    found = pools if wanted is None else [pool for pool in pools if wanted in (pool.name, pool.id)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(pool.name for pool in pools[:20]) or "none yet"
+    what = "Choose a node pool" if wanted is None else f"There is no node pool {wanted[:63]!r}"
+    raise Invalid.field("pool", f"{what}; there is {names}.")
 
 
-def _names(db: Session, organization_id: str) -> str:
-    return ", ".join(pool.name for pool in pools_of(db, organization_id)[:20]) or "none yet"
-
-
-def submit(db: Session, body: JobSubmit, pool: NodePool, *, owner_id: str, keyring: Keyring, by: Actor) -> str:
-    """Queue the job and return its id. Raises Invalid, with a message for each field that the pool can't honour."""
+def submit(db: Session, body: JobSubmit, pool: KnownPool, *, owner_id: str, keyring: Keyring, by: Actor) -> NewJobRow:
+    """Queue the job. Raises Invalid, with a message for each field that the pool can't honour."""
     facts = facts_of(db, pool)
     errors = refusals(body, facts)
     if errors:
         raise Invalid(f"{errors[0].field}: {errors[0].message}", errors=errors)
-    needs = needs_of(body, facts)
-    job_id = new_id("job")
-    columns = {
-        "id": job_id, "organization_id": pool.organization_id, "owner_id": owner_id, "pool_id": pool.id,
-        "name": body.name, "state": JobState.QUEUED, "visibility": body.visibility, "priority": body.priority,
-        "queue_rank": -body.priority, "created_at": created_at(job_id), "num_nodes": body.num_nodes,
-        "cpu_tenths": needs.first.cpu_tenths, "memory_tenths": needs.first.memory_tenths,
-        "accelerators": needs.first.accelerators, "needs": orjson.dumps(needs.to_json()).decode(),
-        "max_duration": body.max_duration, "stop_signal": body.stop.signal, "stop_grace": float(body.stop.grace),
-        "reason_code": _first_reason(pool), "reason_args": "{}", "stop_at_once": False,
-    }  # fmt: skip
+    new = NewJobRow.of(body, pool, needs_of(body, facts), owner_id)
     connection = db.connection()
-    connection.execute(insert(JOB), columns)
-    connection.execute(insert(DOCUMENT), _document(job_id, pool.organization_id, body))
+    connection.execute(_INSERT_JOB, new.columns())
+    connection.execute(_INSERT_DOCUMENT, _document(new.id, pool.organization_id, body))
     if body.secrets:
-        connection.execute(insert(SECRET), list(_secrets(job_id, pool.organization_id, body, keyring)))
+        connection.execute(_INSERT_SECRET, list(_secrets(new.id, pool.organization_id, body, keyring)))
     count(db, {(pool.organization_id, pool.id, JobState.QUEUED): 1})
     private_to = owner_id if body.visibility == "private" else None
-    events.record(db, by, "job.submitted", subject_id=job_id, subject_name=body.name, private_to=private_to)
-    return job_id
-
-
-def _first_reason(pool: NodePool) -> ReasonCode:
-    codes = {PoolState.DRAINED: ReasonCode.POOL_DRAINED, PoolState.UNREACHABLE: ReasonCode.POOL_UNREACHABLE}
-    return codes.get(pool.state, ReasonCode.SUBMITTED)
+    events.record(db, by, "job.submitted", subject_id=new.id, subject_name=body.name, private_to=private_to)
+    return new
 
 
 def _document(job_id: str, organization_id: str, body: JobSubmit) -> dict[str, Any]:
@@ -101,13 +78,12 @@ def _secrets(job_id: str, organization_id: str, body: JobSubmit, keyring: Keyrin
         }  # fmt: skip
 
 
-def rerun(db: Session, job: Job, *, owner_id: str, keyring: Keyring, by: Actor) -> str:
-    """Queue the same job once more, on the same pool, with its secrets; the new job's id."""
+def rerun(db: Session, job: Job, *, owner_id: str, keyring: Keyring, by: Actor) -> NewJobRow:
+    """Queue the same job once more, on the same pool, with its secrets."""
     spec = orjson.loads(db.execute(select(DOCUMENT.c.spec).where(DOCUMENT.c.job_id == job.id)).scalar_one())
     kept = db.execute(select(SECRET.c.name, SECRET.c.ciphertext, SECRET.c.fingerprint).where(SECRET.c.job_id == job.id))
     secrets = {row.name: keyring.decrypt(Sealed(row.ciphertext, row.fingerprint)) for row in kept}
-    pool = db.get(NodePool, job.pool_id)
-    assert pool is not None
+    pool = known_pool(db, job.pool_id)
     return submit(db, from_spec(spec, secrets), pool, owner_id=owner_id, keyring=keyring, by=by)
 
 

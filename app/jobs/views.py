@@ -12,15 +12,18 @@ from sqlmodel import Session
 from app.engines.protocol import Observation, StopReason
 from app.jobs import line, queries
 from app.jobs.amounts import number
-from app.jobs.answers import AttemptView, JobDetail, JobMay, JobSummary, OwnerView, RecoveryView, StopView
+from app.jobs.answers import AttemptView, JobDetail, JobMay, JobSummary, OwnerView, RecoveryView, StopView, TimelineStep
 from app.jobs.durations import format_duration
 from app.jobs.live import LiveReader
 from app.jobs.models import Job
+from app.jobs.new_row import NewJobRow
 from app.jobs.reasons import EndFacts, end_reason
 from app.jobs.resource_spec import JobRecovery
+from app.jobs.spec import JobSubmit, to_spec
 from app.jobs.states import FINAL
 from app.jobs.task_yaml import dump_task
 from app.jobs.timeline import timeline
+from app.pools.known import KnownPool
 from app.pools.shares import load_shares
 from app.web.action import Scope
 from app.web.ask import Principal
@@ -33,7 +36,7 @@ def summaries(db: Session, rows: Sequence[Row[Any]]) -> list[JobSummary]:
     return [JobSummary(**_summary(row, live, places.get(row.id))) for row in rows]
 
 
-def _summary(row: Row[Any], live: LiveReader, position: int | None) -> dict[str, Any]:
+def _summary(row: Any, live: LiveReader, position: int | None) -> dict[str, Any]:
     return {
         "id": row.id, "name": row.name, "state": row.state, "reason": live.reason(row, position), "pool": row.pool,
         "pool_id": row.pool_id, "owner": OwnerView(row.owner_id, row.owner_name, row.owner_email),
@@ -57,7 +60,7 @@ def detail(db: Session, job: Job, me: Principal) -> JobDetail:
         setup=spec.get("setup"), run=spec["run"], envs=spec.get("envs", {}), secrets=spec.get("secrets", {}),
         image=spec.get("image"), workdir=spec.get("workdir"),
         max_duration=format_duration(job.max_duration) if job.max_duration else None,
-        job_recovery=_recovery(recovery) if recovery is not None else None,
+        job_recovery=_recovery(JobRecovery.model_validate(recovery)) if recovery is not None else None,
         stop=StopView(job.stop_signal.value, format_duration(job.stop_grace)),
         estimated_start_at=job.estimated_start_at, estimated_at=job.estimated_at,
         stop_requested_at=job.stop_requested_at, attempts=attempts, log_size=queries.log_state(db, job.id).size,
@@ -66,8 +69,39 @@ def detail(db: Session, job: Job, me: Principal) -> JobDetail:
     )  # fmt: skip
 
 
-def _recovery(stored: Any) -> RecoveryView:
-    recovery = JobRecovery.model_validate(stored)
+def fresh(db: Session, new: NewJobRow, pool: KnownPool, body: JobSubmit, me: Principal) -> JobDetail:
+    """The job that `me` has just submitted, told without reading it back."""
+    position = line.count_ahead(db, pool.organization_id, pool.id, new.priority)
+    row = _FreshRow(new, pool, me)
+    spec = to_spec(body)
+    recovery = body.job_recovery
+    return JobDetail(
+        **_summary(row, LiveReader(db, pool), position if 0 < position < line.FURTHEST else None),
+        setup=body.setup, run=body.run, envs=body.envs, secrets=dict.fromkeys(body.secrets), image=body.image,
+        workdir=spec.get("workdir"), max_duration=format_duration(new.max_duration) if new.max_duration else None,
+        job_recovery=_recovery(recovery) if recovery is not None else None,
+        stop=StopView(new.stop_signal.value, format_duration(new.stop_grace)), estimated_start_at=None,
+        estimated_at=None, stop_requested_at=None, attempts=[], log_size=0, logs_removed_at=None,
+        task=dump_task(spec), may=JobMay(stop=True, rerun=True, change=True),
+        timeline=[TimelineStep(new.created_at, "Submitted")],
+    )  # fmt: skip
+
+
+class _FreshRow:
+    """A new job's row with what a list's row joins to it."""
+
+    started_at = finished_at = exit_code = attempt_number = None
+
+    def __init__(self, new: NewJobRow, pool: KnownPool, me: Principal) -> None:
+        self._new = new
+        self.pool = pool.name
+        self.owner_name, self.owner_email = me.name, me.email
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._new, name)
+
+
+def _recovery(recovery: JobRecovery) -> RecoveryView:
     return RecoveryView(
         recovery.strategy, recovery.max_restarts_on_errors, list(recovery.recover_on_exit_codes)
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +20,7 @@ from app.pools.shares import load_gpus, load_shares
 class NodeRoom:
     """A node and what running attempts hold of it. `holders`: GPU index → job id."""
 
-    node: Node
+    node: Node | Row[Any]
     gpus: tuple[Gpu, ...]
     held_cpu_tenths: int = 0
     held_memory_tenths: int = 0
@@ -82,10 +81,6 @@ def nodes_of(db: Session, pool: NodePool) -> list[Node]:
     return list(db.exec(query.order_by(col(Node.name))))
 
 
-def nodes_by_pool(db: Session, pools: Iterable[NodePool]) -> dict[str, list[Node]]:
-    return {pool.id: nodes_of(db, pool) for pool in pools}
-
-
 def unfinished_attempts(db: Session, organization_id: str, pool_id: str) -> list[Row[Any]]:
     """The attempts that hold their shares: placed, and not known to have ended."""
     columns = (ATTEMPT.c.id, ATTEMPT.c.job_id, ATTEMPT.c.shares, ATTEMPT.c.started_at)
@@ -94,12 +89,18 @@ def unfinished_attempts(db: Session, organization_id: str, pool_id: str) -> list
 
 def rooms(db: Session, pool: NodePool) -> list[NodeRoom]:
     """Each node of the pool with what is held of it."""
-    found = {node.name: NodeRoom(node, load_gpus(node.gpus)) for node in nodes_of(db, pool)}
-    for attempt in unfinished_attempts(db, pool.organization_id, pool.id):
+    empty = [NodeRoom(node, load_gpus(node.gpus)) for node in nodes_of(db, pool)]
+    return fill_rooms(db, pool.organization_id, pool.id, empty)
+
+
+def fill_rooms(db: Session, organization_id: str, pool_id: str, rooms: list[NodeRoom]) -> list[NodeRoom]:
+    """Note in the rooms of a pool what its unfinished attempts hold."""
+    by_name = {room.node.name: room for room in rooms}
+    for attempt in unfinished_attempts(db, organization_id, pool_id):
         for share in load_shares(attempt.shares):
-            if share.node in found:
-                found[share.node].hold(share, attempt.job_id)
-    return list(found.values())
+            if share.node in by_name:
+                by_name[share.node].hold(share, attempt.job_id)
+    return rooms
 
 
 def held(db: Session, pool: NodePool) -> Held:

@@ -59,7 +59,7 @@ def submit(site: Site, home: Home, run: str = "true", owner_id: str | None = Non
     owner = owner_id or home.admin_id
     with site.db.write() as db:
         pool = service.pool_for(db, home.organization_id, body.pool)
-        return service.submit(db, body, pool, owner_id=owner, keyring=site.keyring, by=home.actor(owner))
+        return service.submit(db, body, pool, owner_id=owner, keyring=site.keyring, by=home.actor(owner)).id
 
 
 def stop(site: Site, home: Home, job_id: str) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,15 +34,14 @@ def doomed(site: Site, meddling: Meddling) -> Hands:
 
 
 @pytest.fixture
-def counter(tmp_path: Path) -> Path:
-    """Where each run of a job adds a line."""
-    file = tmp_path / "runs"
-    file.touch(mode=0o666)
-    file.chmod(0o666)
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:3]:
-        parent.chmod(0o755)
-    return file
+def counter() -> Iterator[Path]:
+    """Where each run of a job adds a line, whichever user it runs as; pytest's own folders are closed to others."""
+    with tempfile.TemporaryDirectory(prefix="lattice-proof-") as name:
+        Path(name).chmod(0o755)
+        file = Path(name) / "runs"
+        file.touch()
+        file.chmod(0o666)
+        yield file
 
 
 def test_killed_after_placing_and_before_submitting(site: Site, home: Home, hands: Hands, counter: Path) -> None:
