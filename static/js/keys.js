@@ -1,6 +1,5 @@
 // Keyboard shortcuts. They never act while a person types, and Escape leaves a search field.
 import { onPage } from "./page.js";
-import { togglePalette } from "./palette.js";
 import { moveRow, pickRow } from "./rows.js";
 
 const MAC = /mac|iphone|ipad/i.test(navigator.platform);
@@ -17,12 +16,16 @@ export function listenToKeys() {
     if (MAC) for (const key of root.querySelectorAll("[data-mod-key]")) key.textContent = `⌘ ${key.dataset.modKey}`;
   });
   document.addEventListener("keydown", press);
+  document.addEventListener("click", (event) => event.target.closest("[data-open-palette]") && openPalette());
 }
+
+// The palette comes when it is first asked for.
+const openPalette = () => import("./palette.js").then((palette) => palette.togglePalette());
 
 function press(event) {
   if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k") {
     event.preventDefault();
-    togglePalette();
+    openPalette();
     return;
   }
   if (event.key === "Escape" && event.target.matches?.("[data-search]")) event.target.blur();

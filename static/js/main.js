@@ -4,7 +4,6 @@ import { listenToKeys } from "./keys.js";
 import { showConnection } from "./live.js";
 import { closeMenus } from "./menus.js";
 import { onPage } from "./page.js";
-import { preparePalette } from "./palette.js";
 import { prepareRows } from "./rows.js";
 import { prepareThemes } from "./themes.js";
 import { keepTimes } from "./times.js";
@@ -12,7 +11,6 @@ import { prepareToasts } from "./toasts.js";
 
 prepareCopying();
 prepareThemes();
-preparePalette();
 prepareRows();
 prepareToasts();
 listenToKeys();

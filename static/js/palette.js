@@ -7,15 +7,12 @@ let chosen = 0;
 let asked = 0;
 let waiting;
 
-export function preparePalette() {
-  document.addEventListener("click", (event) => {
-    if (event.target.closest("[data-open-palette]")) togglePalette();
-    else if (event.target.id === "palette") event.target.close();
-    else activate(event.target.closest(".palette-item"));
-  });
-  document.addEventListener("input", (event) => event.target.id === "palette-input" && search(event.target.value));
-  document.addEventListener("keydown", steer);
-}
+document.addEventListener("click", (event) => {
+  if (event.target.id === "palette") event.target.close();
+  else activate(event.target.closest(".palette-item"));
+});
+document.addEventListener("input", (event) => event.target.id === "palette-input" && search(event.target.value));
+document.addEventListener("keydown", steer);
 
 export function togglePalette() {
   const dialog = document.getElementById("palette");
