@@ -21,11 +21,6 @@ def test_it_says_where_it_is_and_how_to_sign_in(server: Server) -> None:
     assert "server" not in server.client().get("/healthz").headers
 
 
-def test_a_second_start_is_quick(server: Server) -> None:
-    server.stop()
-    assert server.start() < 6  # bench/ measures it; here only that nothing waits for anything
-
-
 def test_a_second_server_on_the_folder_is_refused_and_not_after_a_kill(server: Server, new_server: ServerMaker) -> None:
     second = new_server(LATTICE_DATA_DIR=str(server.data))
     assert server.process
