@@ -1,4 +1,4 @@
-"""Which workers a server runs: the scheduler, the reconciler of this machine's pool, the cleaner."""
+"""Which workers a server runs: the scheduler, the reconciler of this machine's pool, the cleaner, WorkOS's mirror."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import socket
 import threading
 
 from app.accounts.queries import first_organization
+from app.accounts.workos.provider import WorkOSProvider
 from app.db import utcnow
 from app.engines.local.engine import LocalEngine
 from app.pools.models import NodePool
 from app.pools.service import ensure_local_pool
 from app.site import Site
 from app.workers.cleaner import Cleaner
+from app.workers.directory import DirectoryWorker
 from app.workers.engine import Reconciler
 from app.workers.loop import Workers
 from app.workers.machines import look_at
@@ -32,7 +34,10 @@ class Crew:
         pool = open_local_pool(site, self._engine)
         self._workers = Workers(
             site.db, site.datadir.host_id,
-            [Scheduler(site, self.wake), Reconciler(site, self._engine, pool, self.wake), Cleaner(site)],
+            [
+                Scheduler(site, self.wake), Reconciler(site, self._engine, pool, self.wake), Cleaner(site),
+                *_directory(site),
+            ],
         )  # fmt: skip
         self._ending = threading.Event()
         self._ear = threading.Thread(target=self._listen, name="lattice-ear", daemon=True)
@@ -58,6 +63,10 @@ class Crew:
         while not self._ending.is_set():
             if self._engine.wait_for_change(1.0):
                 self._workers.wake("engine")
+
+
+def _directory(site: Site) -> list[DirectoryWorker]:
+    return [DirectoryWorker(site, site.provider)] if isinstance(site.provider, WorkOSProvider) else []
 
 
 def open_local_pool(site: Site, engine: LocalEngine) -> NodePool:

@@ -40,10 +40,12 @@ def what_follows(ending: Ending, now: datetime) -> Next:
         return Next(JobState.STOPPED, reason)
     if reason is None:
         return Next(JobState.SUCCEEDED, None)
-    if not ending.stop_requested and _runs_again(ending):
-        again = Reason(ReasonCode.REQUEUED, {"why": reason.sentence()})
-        return Next(JobState.QUEUED, again, _pause_until(ending, now))
-    return Next(JobState.STOPPED if ending.stop_requested and _is_lost(seen) else JobState.FAILED, reason)
+    if not _runs_again(ending):
+        return Next(JobState.FAILED, reason)
+    if ending.stop_requested:
+        return Next(JobState.STOPPED, Reason(ReasonCode.STOPPED, {"by": ending.facts.by}))
+    again = Reason(ReasonCode.REQUEUED, {"why": reason.sentence()})
+    return Next(JobState.QUEUED, again, _pause_until(ending, now))
 
 
 def _runs_again(ending: Ending) -> bool:

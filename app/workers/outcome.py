@@ -137,17 +137,23 @@ class _Known:
         self._names = names
 
     def ending(self, attempt: OpenAttempt, seen: Observation) -> Ending:
-        stopped = StopReason.REQUESTED if attempt.stop_requested_at else None
+        recovery = None if seen.exit_code == 0 else self._recovery(attempt)
+        told = attempt.stop_requested_at is not None or (recovery is not None and self._is_told(attempt))
+        stopped = StopReason.REQUESTED if told else None
         facts = EndFacts(
             max_duration=attempt.max_duration, memory_tenths=attempt.memory_tenths, stopped=stopped,
             by=self._names.get(attempt.stop_by or ""),
         )  # fmt: skip
-        recovery = self._recovery(attempt) if seen.exit_code != 0 and stopped is None else None
         errors = self._own_errors(attempt) if recovery and recovery.max_restarts_on_errors else 0
         return Ending(
-            seen=seen, facts=facts, stop_requested=stopped is not None, recovery=recovery, number=attempt.number,
+            seen=seen, facts=facts, stop_requested=told, recovery=recovery, number=attempt.number,
             own_errors=errors,
         )  # fmt: skip
+
+    def _is_told(self, attempt: OpenAttempt) -> bool:
+        """Whether a stop came after the round began: the row is locked now, so no later one can be overlooked."""
+        told = select(JOB.c.stop_requested_at).where(JOB.c.id == attempt.job_id)
+        return self._db.execute(told).scalar_one() is not None
 
     def _recovery(self, attempt: OpenAttempt) -> JobRecovery | None:
         query = select(DOCUMENT.c.spec).where(DOCUMENT.c.job_id == attempt.job_id)

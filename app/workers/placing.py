@@ -16,6 +16,7 @@ from app.engines.protocol import Phase
 from app.jobs.accounting import taken
 from app.jobs.models import ATTEMPT, JOB, LOG, JobState
 from app.jobs.needs import Needs
+from app.jobs.new_row import FIRST_REASONS
 from app.jobs.placement import Placement, Plan
 from app.jobs.reasons import Reason, ReasonCode
 from app.jobs.states import HELD, HeldJob, Move, move
@@ -27,7 +28,7 @@ STEPS = (60, 300, 900, 3_600, 21_600)  # seconds
 MOVED_BY = timedelta(seconds=60)  # an estimate is stored anew when it moved by more than this
 
 _AT_ONCE = 500
-_LOCKED = (*HELD, JOB.c.needs, JOB.c.attempt_number, JOB.c.stop_requested_at)
+_LOCKED = (*HELD, JOB.c.needs, JOB.c.attempt_number)
 _NEW_LOG = text(
     "INSERT INTO job_log (job_id, organization_id, size, cut_from, cut_to) VALUES (:job, :organization, 0, 0, 0) "
     "ON CONFLICT (job_id) DO NOTHING"
@@ -36,15 +37,14 @@ _NEW_LOG = text(
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """What there is to apply. `stopped`: jobs that went back to the queue while their stop was on its way."""
+    """What there is to apply."""
 
     placements: Mapping[str, Placement]
     reasons: Mapping[str, Reason]
     starts: Mapping[str, datetime | None]
-    stopped: Sequence[str]
 
     def __bool__(self) -> bool:
-        return bool(self.placements or self.reasons or self.starts or self.stopped)
+        return bool(self.placements or self.reasons or self.starts)
 
     @classmethod
     def of(cls, queue: Sequence[Row[Any]], made: Plan) -> Placing:
@@ -55,7 +55,6 @@ class Placing:
             placements=made.placements,
             reasons={row.id: reasons[row.id] for row in waiting if _differs(row, reasons[row.id])},
             starts={row.id: made.starts.get(row.id) for row in waiting if _moved(row, made.starts.get(row.id))},
-            stopped=[row.id for row in queue if row.stop_requested_at is not None],
         )
 
 
@@ -80,32 +79,35 @@ def _moved(row: Row[Any], start: datetime | None) -> bool:
 
 def place(db: Session, pool: NodePool, placing: Placing, now: datetime) -> int:
     """Write it, for jobs that are still queued; how many were placed. The caller has checked its lease."""
-    held = _lock(db, [*placing.placements, *placing.stopped])
-    stopped = [row for row in held.values() if row.stop_requested_at is not None]
-    starting = [held[j] for j in placing.placements if j in held and held[j].stop_requested_at is None]
-    moves = [_stop(row) for row in stopped]
+    starting = _lock(db, list(placing.placements))
     if starting:
-        moves += _start(db, pool, starting, placing.placements, now)
-    move(db, moves, now)
+        move(db, _start(db, pool, starting, placing.placements, now), now)
     _explain(db, placing, now)
     return len(starting)
 
 
-def _lock(db: Session, job_ids: Sequence[str]) -> dict[str, Row[Any]]:
-    """Those of the jobs that are queued, locked."""
-    rows: dict[str, Row[Any]] = {}
+def tell_shut(db: Session, pool: NodePool) -> None:
+    """Give every queued job of a pool that takes none now the reason for it."""
+    code = FIRST_REASONS[pool.state].value
+    waiting = update(JOB).where(
+        JOB.c.organization_id == pool.organization_id, JOB.c.pool_id == pool.id, JOB.c.state == JobState.QUEUED,
+        JOB.c.reason_code != code,
+    )  # fmt: skip
+    shut = {"reason_code": code, "reason_args": "{}", "estimated_start_at": None, "estimated_at": None}
+    db.connection().execute(waiting.values(shut))
+
+
+def _lock(db: Session, job_ids: Sequence[str]) -> list[Row[Any]]:
+    """Those of the jobs that are queued and not told to stop, locked."""
+    rows: list[Row[Any]] = []
     ids = sorted(job_ids)
     for begin in range(0, len(ids), _AT_ONCE):
-        locked = select(*_LOCKED).where(JOB.c.id.in_(ids[begin : begin + _AT_ONCE]), JOB.c.state == JobState.QUEUED)
-        rows.update((row.id, row) for row in db.execute(locked.order_by(JOB.c.id).with_for_update()))
+        locked = select(*_LOCKED).where(
+            JOB.c.id.in_(ids[begin : begin + _AT_ONCE]), JOB.c.state == JobState.QUEUED,
+            JOB.c.stop_requested_at.is_(None),
+        )  # fmt: skip
+        rows += db.execute(locked.order_by(JOB.c.id).with_for_update())
     return rows
-
-
-def _stop(row: Row[Any]) -> Move:
-    return Move(
-        job=HeldJob.of(row), to=JobState.STOPPED, by=Actor.system(row.organization_id),
-        reason=Reason(ReasonCode.STOPPED_IN_QUEUE),
-    )  # fmt: skip
 
 
 def _start(

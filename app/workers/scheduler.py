@@ -19,22 +19,22 @@ from sqlmodel import select as select_rows
 from app.db import utcnow
 from app.jobs.models import ATTEMPT, JOB, JobState
 from app.jobs.needs import Needs
-from app.jobs.placement import Condition, NodeState, Plan, QueuedJob, RunningAttempt, plan
-from app.jobs.reasons import Reason, ReasonCode
+from app.jobs.placement import Condition, NodeState, QueuedJob, RunningAttempt, plan
 from app.pools import queries as pools
 from app.pools.models import Node, NodePool, PoolState
 from app.pools.shares import load_gpus, load_shares
 from app.site import Site
 from app.workers import lease
-from app.workers.placing import Placing, place
+from app.workers.placing import Placing, place, tell_shut
 
 WINDOW = 1_000  # queued jobs of a pool that a round looks at; those behind wait in line anyway
 LEAST_FREE_DISK = 5  # percent
+TELL_EVERY = timedelta(seconds=15)
 
 _QUEUED = (
     select(
         JOB.c.id, JOB.c.needs, JOB.c.created_at, JOB.c.priority, JOB.c.max_duration, JOB.c.stop_grace,
-        JOB.c.reason_code, JOB.c.reason_args, JOB.c.estimated_start_at, JOB.c.stop_requested_at, JOB.c.not_before,
+        JOB.c.reason_code, JOB.c.reason_args, JOB.c.estimated_start_at, JOB.c.not_before,
     )
     .where(
         JOB.c.organization_id == bindparam("organization"), JOB.c.pool_id == bindparam("pool"),
@@ -49,13 +49,14 @@ class Scheduler:
     """The worker `scheduler`. Of several servers on one database, the one that holds the lease plans for all."""
 
     name = "scheduler"
-    rest = 1.0
+    rest = 3.0
 
     def __init__(self, site: Site, wake: Callable[[str], None]) -> None:
         self._db = site.db
         self._host_id = site.datadir.host_id
         self._wake = wake
         self._held: lease.Held | None = None
+        self._shut: dict[str, tuple[PoolState, datetime]] = {}  # pools that take no jobs, and when that was told
 
     def round(self) -> float:
         self._held = lease.keep(self._db, self._held, "scheduler", self._host_id)
@@ -71,11 +72,17 @@ class Scheduler:
     def _see_to(self, pool: NodePool, held: lease.Held) -> int:
         """Place what may start on the pool; how many jobs that were."""
         now = utcnow()
+        if pool.state is not PoolState.OPEN:
+            self._tell_shut(pool, held, now)
+            return 0
+        self._shut.pop(pool.id, None)
         with self._db.read() as db:
             queue = list(db.execute(_QUEUED, {"organization": pool.organization_id, "pool": pool.id}))
             if not queue:
                 return 0
-            made = _plan(db, pool, queue, now)
+            ready = [_queued(row) for row in queue if row.not_before is None or row.not_before <= now]
+            nodes = [_node_state(node) for node in pools.nodes_of(db, pool)]
+            made = plan(ready, nodes, _running(db, pool, now), now)
         placing = Placing.of(queue, made)
         if not placing:
             return 0
@@ -83,18 +90,15 @@ class Scheduler:
             lease.check(db, held)
             return place(db, pool, placing, now)
 
-
-def _plan(db: Session, pool: NodePool, queue: list[Row[Any]], now: datetime) -> Plan:
-    ready = [row for row in queue if _is_ready(row, now)]
-    if pool.state is not PoolState.OPEN:
-        code = ReasonCode.POOL_DRAINED if pool.state is PoolState.DRAINED else ReasonCode.POOL_UNREACHABLE
-        return Plan(placements={}, reasons={row.id: Reason(code) for row in ready}, starts={})
-    nodes = [_node_state(node) for node in pools.nodes_of(db, pool)]
-    return plan([_queued(row) for row in ready], nodes, _running(db, pool, now), now)
-
-
-def _is_ready(row: Row[Any], now: datetime) -> bool:
-    return row.stop_requested_at is None and (row.not_before is None or row.not_before <= now)
+    def _tell_shut(self, pool: NodePool, held: lease.Held, now: datetime) -> None:
+        """Say so to all that wait. New jobs are told when they are submitted; the rest is looked at now and then."""
+        state, told_at = self._shut.get(pool.id, (PoolState.OPEN, now))
+        if state is pool.state and now - told_at < TELL_EVERY:
+            return
+        with self._db.write() as db:
+            lease.check(db, held)
+            tell_shut(db, pool)
+        self._shut[pool.id] = (pool.state, now)
 
 
 def _queued(row: Row[Any]) -> QueuedJob:
