@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from app.engines.local import LocalEngine
-from app.engines.protocol import EndCause, EngineError, LogPiece, Phase
-from tests.engines.runs import DEADLINE, Runs, command_lines, is_running
+from app.engines.protocol import EndCause, EngineError, Isolation, LogPiece, Phase
+from tests.engines.runs import DEADLINE, Runs, command_lines, is_running, require_root
 from tests.peers import ROOT, wait_until
 
 COUNTS = 'echo one >>"$LATTICE_CHECKPOINT_DIR/times"; cat "$LATTICE_CHECKPOINT_DIR/times"'
@@ -102,6 +102,16 @@ def test_a_killed_supervisor_is_a_lost_machine(runs: Runs) -> None:
     assert (seen.phase, seen.cause) == (Phase.LOST, EndCause.MACHINE_LOST)
     assert not is_running(child)
     assert LocalEngine(runs.home, node_name="here").observe({attempt: attempt})[attempt] == seen
+
+
+def test_a_lost_jobs_folders_are_closed_and_its_user_is_free(runs: Runs) -> None:
+    require_root()
+    attempt = runs.start("echo ready; sleep 300", isolation=Isolation.USER)
+    runs.says(attempt, b"ready")
+    os.kill(int(claim_of(runs, attempt)["pid"]), signal.SIGKILL)
+    assert runs.end_of(attempt).phase is Phase.LOST
+    assert list((runs.home / "uids").iterdir()) == []
+    assert (runs.home / "work" / attempt).stat().st_mode & 0o777 == 0o700
 
 
 def test_another_boot_is_a_lost_machine(runs: Runs) -> None:

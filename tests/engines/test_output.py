@@ -44,10 +44,8 @@ def test_it_is_there_at_once(runs: Runs) -> None:
 
 
 def test_its_size_grows_through_segments(runs: Runs) -> None:
-    steps = (
-        "for i in 1 2 3; do until [ -e ../../../$i ]; do sleep 0.01; done; head -c 300000 /dev/zero; done; sleep 300"
-    )
-    attempt = runs.start(steps, log_limit=MIB)
+    piece = "until [ -e ../../../$i ]; do sleep 0.01; done; head -c 300000 /dev/zero"
+    attempt = runs.start(f"for i in 1 2 3; do {piece}; done; sleep 300", log_limit=MIB)
     for step in (1, 2, 3):
         (runs.home / str(step)).touch()
         runs.until(attempt, lambda seen, size=300_000 * step: seen.log_size == size)  # type: ignore[misc]
@@ -163,8 +161,10 @@ def test_out_of_memory_in_setup(runs: Runs) -> None:
 
 
 def test_processors_are_enforced(runs: Runs) -> None:
-    spin = "from time import *\nt = monotonic()\nwhile monotonic() - t < 1: pass\nprint(process_time())"
-    attempt = runs.start(f"python3 -c '{spin}'", share=Share(node="here", cpu_tenths=2, memory_tenths=5))
+    spin = "from time import *\nt, p = monotonic(), process_time()\nwhile monotonic() - t < 1: pass"
+    attempt = runs.start(
+        f"python3 -c '{spin}\nprint(process_time() - p)'", share=Share(node="here", cpu_tenths=2, memory_tenths=5)
+    )
     runs.end_of(attempt)
     assert float(runs.log(attempt)) < 0.6
 

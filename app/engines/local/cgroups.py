@@ -194,7 +194,8 @@ def hierarchies() -> list[Hierarchy]:
 def _own_paths() -> dict[str, str]:
     """Controller ("" for version 2) → the server's group, from /proc/self/cgroup."""
     paths = {}
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
+    file = Path("/proc/self/cgroup")
+    for line in file.read_text().splitlines() if file.exists() else ():  # a kernel may lack control groups
         _, names, path = line.split(":", 2)
         paths.update(dict.fromkeys(names.split(","), path))
     return paths

@@ -115,7 +115,7 @@ class LocalEngine:
 
     def available_isolations(self) -> dict[Isolation, str | None]:
         """Isolation → None where it can be used, else a sentence that says why not."""
-        return isolation.available_isolations()
+        return isolation.available_isolations(self._folders)
 
     # --- starting
 
@@ -126,7 +126,8 @@ class LocalEngine:
                     self._create(launch)
                 self._ensure_supervisor(launch.attempt_id)
             except OSError as error:
-                raise EngineError(f"The attempt's folder could not be made: {error.strerror}.") from error
+                at = error.filename or self._folders.attempts
+                raise EngineError(f"The attempt's folder could not be made: {at}: {error.strerror}.") from error
         return launch.attempt_id
 
     def _create(self, launch: Launch) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.engines.local.container import find_tool
+from app.engines.local.files import Folders
 from app.engines.protocol import Isolation
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/sys", "/nix/store")
@@ -19,18 +20,25 @@ GPU_DEVICES = ("nvidia", "dri", "kfd", "infiniband")
 PROBE_SECONDS = 20
 
 
-def available_isolations() -> dict[Isolation, str | None]:
+def available_isolations(folders: Folders) -> dict[Isolation, str | None]:
     """Isolation → None where it can be used, else a sentence that says why not and what would help."""
     return {
         Isolation.NONE: None,
-        Isolation.USER: _why_no_user(),
+        Isolation.USER: _why_no_user(folders),
         Isolation.BUBBLEWRAP: _why_no_bubblewrap(),
         Isolation.CONTAINER: find_tool().why_not,
     }
 
 
-def _why_no_user() -> str | None:
-    return None if os.geteuid() == 0 else "A separate user for each job needs the server to run as root."
+def _why_no_user(folders: Folders) -> str | None:
+    if os.geteuid() != 0:
+        return "A separate user for each job needs the server to run as root."
+    standing = next(path for path in (folders.outside, *folders.outside.parents) if path.exists())
+    if folders.is_closed and not os.access(standing, os.W_OK):
+        return (
+            f"Other users can't pass through to {folders.home}, and {standing} can't be written."
+        )
+    return None
 
 
 def _why_no_bubblewrap() -> str | None:

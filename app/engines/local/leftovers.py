@@ -17,7 +17,7 @@ TOOL_SECONDS = 60
 
 
 def kill_leftovers(attempt_id: str, spec: dict[str, list[str]]) -> None:
-    """Kill what is left of an attempt whose supervisor is gone, and remove its control groups."""
+    """Kill what is left of an attempt whose supervisor is gone, then tidy up as that would have done."""
     if "container" in spec:
         command = [*spec["tool"], "rm", "--force", spec["container"][0]]
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
@@ -32,6 +32,12 @@ def kill_leftovers(attempt_id: str, spec: dict[str, list[str]]) -> None:
     for group in groups:
         with contextlib.suppress(OSError):
             group.rmdir()
+    for path in spec.get("close", ()):
+        with contextlib.suppress(OSError):
+            os.chown(path, os.geteuid(), os.getegid())
+            Path(path).chmod(0o700)
+    for path in spec.get("remove", ()):
+        Path(path).unlink(missing_ok=True)
 
 
 def _in_groups(groups: list[Path]) -> Iterator[int]:
