@@ -35,9 +35,7 @@ def _why_no_user(folders: Folders) -> str | None:
         return "A separate user for each job needs the server to run as root."
     standing = next(path for path in (folders.outside, *folders.outside.parents) if path.exists())
     if folders.is_closed and not os.access(standing, os.W_OK):
-        return (
-            f"Other users can't pass through to {folders.home}, and {standing} can't be written."
-        )
+        return f"Other users can't pass through to {folders.home}, and {standing} can't be written."
     return None
 
 
