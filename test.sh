@@ -57,8 +57,9 @@ install_debian
 ./setup.sh --dev --no-migrate
 install_node
 
+all=(-n auto --maxprocesses 4 --dist loadgroup)  # real peers are many processes: more workers would starve them
 case ${1:-} in
-  "") lint ;;
-  --full) lint; set -- -m 'full or not full' "${@:2}" ;;
+  "") lint; set -- "${all[@]}" ;;
+  --full) lint; set -- "${all[@]}" -m 'full or not full' "${@:2}" ;;
 esac
 exec .venv/bin/python -m pytest "$@"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -89,14 +88,13 @@ def test_an_unknown_option_gets_the_usage(checkout: Path) -> None:
     assert "./setup.sh --dev" in done.stdout
 
 
-def test_start_serves_and_a_second_start_is_quick(checkout: Path, new_server: ServerMaker) -> None:
+def test_start_serves_and_installs_nothing_twice(checkout: Path, new_server: ServerMaker) -> None:
     server = new_server()
     server.launch_as([checkout / "start.sh"])
-    wait_until(server.is_ready, what="the first start", seconds=30)
+    wait_until(server.is_ready, what="the first start", seconds=60)
     assert server.stop() == 0
-    began = time.monotonic()
     server.launch_as([checkout / "start.sh"])
-    wait_until(server.is_ready, what="the second start", seconds=30)
-    assert time.monotonic() - began < 5  # 2 s on a machine that does nothing else
+    wait_until(server.is_ready, what="the second start", seconds=60)
+    assert "Installing" not in server.errors
     assert server.sign_in_link().startswith(server.url)
     assert server.stop() == 0

@@ -29,7 +29,7 @@ def unavailable(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def wait_until(condition: Callable[[], T], *, what: str, seconds: float = 10, every: float = 0.02) -> T:
+def wait_until(condition: Callable[[], T], *, what: str, seconds: float = 30, every: float = 0.02) -> T:
     """Ask until the answer is true, and return it; `AssertionError` naming `what` when it stays false."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):

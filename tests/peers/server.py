@@ -72,7 +72,7 @@ class Server:
                 text=True,
             )
 
-    def start(self, *options: str, seconds: float = 20) -> float:
+    def start(self, *options: str, seconds: float = 60) -> float:
         """Start it and wait until it is ready; the seconds that it took."""
         began = time.monotonic()
         self.launch(*options)
