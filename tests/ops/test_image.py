@@ -112,7 +112,7 @@ def test_the_local_pool_starts_drained_and_says_why(container: Container) -> Non
 def test_a_stop_is_graceful_and_what_it_kept_is_there_again(container: Container) -> None:
     began = time.monotonic()
     container.script("stop")
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 15  # after 20 s it would have been killed
     assert container.inspect(".State.ExitCode") == 0
     container.script("run")
     assert httpx2.get(f"{container.url}/readyz", trust_env=False).status_code == 200
