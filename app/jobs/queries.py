@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Row, Select, Table, func, or_, select
+from sqlalchemy import Column, ColumnElement, Row, Select, String, Table, func, or_, select, type_coerce
 from sqlmodel import Session
 
 from app.accounts.models import User
@@ -98,7 +98,7 @@ def _open_to(reader: Reader) -> ColumnElement[bool]:
 
 def unindexed(column: Column[Any], value: object) -> ColumnElement[bool]:
     """`column = value`, asked of each row: an index on it would lose the order of the walk."""
-    return column.concat("") == str(value)
+    return type_coerce(column, String).concat("") == str(value)
 
 
 def restrictions(reader: Reader, want: JobFilter) -> list[ColumnElement[bool]]:
