@@ -1,14 +1,14 @@
 """The cleaner: it removes what is past its time, in small batches, so that no request waits long for the writer.
 
-Logs go before rows, and a job's row goes last, so that a crash in between leaves nothing that nobody would remove.
-The folders of attempts are removed by their pool's reconciler, on the machine where they are.
+A job's folders go first, then its log, then its rows, so that a crash leaves nothing that nobody would remove. The
+folders are removed by the reconciler of their pool, on the machine where they are.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Table, delete, select, update
+from sqlalchemy import Table, delete, exists, select, update
 from sqlmodel import Session, SQLModel
 
 from app.db import utcnow
@@ -75,7 +75,8 @@ class Cleaner:
 
     def _remove_jobs(self, until: datetime) -> bool:
         with self._db.write() as db:
-            old = select(*HELD).where(JOB.c.finished_at < until, JOB.c.logs_removed_at.is_not(None))
+            folders = exists().where(ATTEMPT.c.job_id == JOB.c.id, ATTEMPT.c.discarded_at.is_(None))
+            old = select(*HELD).where(JOB.c.finished_at < until, JOB.c.logs_removed_at.is_not(None), ~folders)
             rows = list(db.execute(old.order_by(JOB.c.finished_at).limit(BATCH).with_for_update()))
             jobs = [HeldJob.of(row) for row in rows]
             if jobs:

@@ -1,3 +1,0 @@
-from tests.jobs.conftest import db, home
-
-__all__ = ["db", "home"]
