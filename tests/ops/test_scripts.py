@@ -16,11 +16,17 @@ SCRIPTS = ("setup.sh", "start.sh")
 BARE = {"PATH": "/usr/bin:/bin"}  # without uv
 
 
+def is_installed() -> bool:
+    stamp = ROOT / ".venv/requirements.lock.sum"
+    now = subprocess.run("cksum <requirements.lock", cwd=ROOT, shell=True, check=True, capture_output=True, text=True)
+    return stamp.exists() and stamp.read_text() == now.stdout
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A folder that looks like a clone in which the packages are installed, and nothing else was done."""
-    if not (ROOT / ".venv/requirements.lock.sum").exists():
-        unavailable("the packages were not installed by ./setup.sh")
+    if not is_installed():
+        unavailable("the packages of requirements.lock are not installed (./setup.sh --dev)")
     for name in LINKED:
         (tmp_path / name).symlink_to(ROOT / name)
     for name in SCRIPTS:
