@@ -18,11 +18,22 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app.accounts import actions as accounts
+from app.accounts.invitations import actions as invitations
+from app.accounts.members import actions as members
+from app.accounts.organizations import actions as organizations
+from app.accounts.organizations.queries import organizations_of, principal_in
 from app.accounts.principal import find_principal
+from app.accounts.providers import actions as providers
+from app.accounts.providers.build import sign_in_with
+from app.accounts.providers.protocol import RemoteProvider
+from app.accounts.providers.renewal import Renewals
 from app.accounts.service import ensure_home
+from app.accounts.teams import actions as teams
 from app.accounts.touch import Touches
+from app.accounts.workos import actions as workos
 from app.datadir import DataDir
 from app.db import POOL_SIZE, Database
+from app.deployment import require_shared_store
 from app.events import actions as events
 from app.events.pulse import Pulse
 from app.health import Health
@@ -34,22 +45,45 @@ from app.site import Site
 from app.stores.logs import LogStore
 from app.stores.objects import open_store
 from app.web import openapi
+from app.web.action import Role
 from app.web.answer import API, HtmlAnswer, dumps
 from app.web.edge import Edge, RequestMetrics
+from app.web.elsewhere import Elsewhere
 from app.web.identify import CookieSigner, Identify
 from app.web.pages import STATIC, Pages
 from app.web.routes import not_found, routes_of
 from app.web.serve import House
 from app.workers.build import Crew
 
-ACTIONS = [*accounts.ACTIONS, *jobs.ACTIONS, *pools.ACTIONS, *events.ACTIONS]
+ACTIONS = [
+    *accounts.ACTIONS,
+    *providers.ACTIONS,
+    *workos.ACTIONS,
+    *organizations.ACTIONS,
+    *members.ACTIONS,
+    *invitations.ACTIONS,
+    *teams.ACTIONS,
+    *jobs.ACTIONS,
+    *pools.ACTIONS,
+    *events.ACTIONS,
+]
 NAV: tuple[tuple[str, str, str], ...] = (
     ("/jobs", "Jobs", "list-checks"),
     ("/node-pools", "Node pools", "server"),
-    ("/api-keys", "API keys", "key-round"),
     ("/events", "Audit", "scroll-text"),
     ("/settings", "Settings", "settings"),
 )
+SECTIONS = {
+    "/settings": (
+        ("/settings", "Profile", Role.MEMBER),
+        ("/settings/organization", "Organization", Role.MEMBER),
+        ("/members", "Members", Role.MEMBER),
+        ("/invitations", "Invitations", Role.ADMIN),
+        ("/teams", "Teams", Role.MEMBER),
+        ("/api-keys", "API keys", Role.MEMBER),
+        ("/settings/sessions", "Sessions", Role.MEMBER),
+    )
+}
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -66,24 +100,34 @@ class Static(StaticFiles):
 def open_site(settings: Settings) -> Site:
     """All that a server needs, over a migrated database. Raises SettingsError or DataDirError, each a sentence."""
     datadir = DataDir.open(settings.lattice_data_dir)
+    db = Database(settings.database)
     try:
-        db = Database(settings.database)
-        keyring = Keyring.load(settings, datadir)
-        with db.write() as session:
-            ensure_home(session)
-        keyring.check(db)
-        return Site(
-            settings=settings,
-            db=db,
-            datadir=datadir,
-            keyring=keyring,
-            logs=LogStore(open_store(datadir.files), settings.lattice_log_limit),
-            pulse=Pulse(db),
-            cookie_passwords=cookie_passwords(settings, datadir),
-        )
+        return _opened(settings, datadir, db)
     except BaseException:
+        db.close()
         datadir.close()
         raise
+
+
+def _opened(settings: Settings, datadir: DataDir, db: Database) -> Site:
+    keyring = Keyring.load(settings, datadir)
+    store = open_store(settings.lattice_store or datadir.files)
+    with db.write() as session:
+        ensure_home(session)
+        require_shared_store(session, store)
+    keyring.check(db)
+    provider, directory = sign_in_with(settings)
+    return Site(
+        settings=settings,
+        db=db,
+        datadir=datadir,
+        keyring=keyring,
+        logs=LogStore(store, settings.lattice_log_limit),
+        pulse=Pulse(db),
+        cookie_passwords=cookie_passwords(settings, datadir),
+        provider=provider,
+        directory=directory,
+    )
 
 
 def close_site(site: Site) -> None:
@@ -96,8 +140,12 @@ def create_app(site: Site, *, works: bool = True) -> Starlette:
     registry = CollectorRegistry()
     signer = CookieSigner(site.cookie_passwords)
     touches = Touches(site.db)
-    pages = Pages(NAV, dev=site.settings.lattice_dev)
-    house = House(site, touches.noting(find_principal), HtmlAnswer(pages), signer)
+    pages = Pages(NAV, SECTIONS, dev=site.settings.lattice_dev)
+    elsewhere = Elsewhere(site.db, organizations_of, principal_in)
+    html = HtmlAnswer(pages, elsewhere.organizations)
+    renewals = Renewals(site, site.provider) if isinstance(site.provider, RemoteProvider) else None
+    find = touches.noting(find_principal)
+    house = House(site, renewals.noting(find) if renewals else find, html, signer, elsewhere)
     health = Health(site, registry)
     app = Starlette(
         routes=[*routes_of(house, ACTIONS), *_plain_routes(site, health)],
@@ -106,7 +154,7 @@ def create_app(site: Site, *, works: bool = True) -> Starlette:
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
             Middleware(Identify, signer=signer),
         ],
-        lifespan=_lifespan(site, touches, works=works),
+        lifespan=_lifespan(site, [touches, *([renewals] if renewals else [])], works=works),
     )
     app.router.redirect_slashes = False
     app.router.default = not_found(house)
@@ -142,12 +190,13 @@ def _plain_routes(site: Site, health: Health) -> list[BaseRoute]:
     ]
 
 
-def _lifespan(site: Site, touches: Touches, *, works: bool) -> Any:
+def _lifespan(site: Site, beside: list[Touches | Renewals], *, works: bool) -> Any:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = POOL_SIZE
         await site.pulse.start()
-        touches.start()
+        for thread in beside:
+            thread.start()
         crew = await anyio.to_thread.run_sync(Crew, site) if works else None
         if crew is not None:
             crew.start()
@@ -156,7 +205,8 @@ def _lifespan(site: Site, touches: Touches, *, works: bool) -> Any:
         finally:
             if crew is not None:
                 await anyio.to_thread.run_sync(crew.stop)
-            touches.stop()
+            for thread in beside:
+                thread.stop()
             await site.pulse.stop()
 
     return lifespan

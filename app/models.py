@@ -1,10 +1,25 @@
 """Every table of the schema, imported in one place: migrations and tests read the metadata from here."""
 
+from app import deployment
 from app.accounts import models as accounts
+from app.accounts.invitations import models as invitations
+from app.accounts.providers import models as providers
+from app.accounts.teams import models as teams
 from app.events import models as events
 from app.jobs import models as jobs
 from app.pools import models as pools
 from app.web import idempotency
 from app.workers import models as workers
 
-__all__ = ["accounts", "events", "idempotency", "jobs", "pools", "workers"]
+__all__ = [
+    "accounts",
+    "deployment",
+    "events",
+    "idempotency",
+    "invitations",
+    "jobs",
+    "pools",
+    "providers",
+    "teams",
+    "workers",
+]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from app.accounts.directory import Directory
+    from app.accounts.providers.protocol import Provider
     from app.datadir import DataDir
     from app.db import Database
     from app.events.pulse import Pulse
@@ -31,4 +33,6 @@ class Site:
     logs: LogStore
     pulse: Pulse
     cookie_passwords: tuple[str, ...]
+    provider: Provider  # of sign-in
+    directory: Directory  # of organizations, members and invitations
     wake: Callable[[str], None] = _nobody_works  # a hint to the worker of that name, after a commit

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from urllib.parse import quote
 
 from app import __version__, events
 from app.accounts import queries, service, sign_in
@@ -11,7 +10,6 @@ from app.accounts.answers import (
     ApiKeyMade,
     ApiKeyView,
     Me,
-    OrganizationView,
     ScopeView,
     SessionView,
     SettingsView,
@@ -21,15 +19,14 @@ from app.accounts.bodies import (
     ApiKeyCreate,
     ApiKeyQuery,
     ApiKeyUpdate,
-    LoginQuery,
-    OrganizationUpdate,
     ProfileUpdate,
     SignIn,
     SignInQuery,
     expiry,
 )
-from app.accounts.models import ApiKey, Organization, SignInSession, User
-from app.web.action import Action, Mount, Role, Scope
+from app.accounts.models import ApiKey, SignInSession, User
+from app.accounts.providers.protocol import PROBLEMS, RemoteProvider
+from app.web.action import Action, Mount, Scope
 from app.web.ask import Ask, NewCookie
 from app.web.fields import own_path
 from app.web.paging import Page
@@ -47,7 +44,21 @@ def show_sign_in(ask: Ask) -> SignInView:
     token = ask.query.token
     person = sign_in.person_of(ask.db, token, ask.now) if token else None
     state = "ready" if person else "dead" if token else "none"
-    return SignInView(state, token, person.name if person else "", own_path(ask.query.next) or "/")
+    going_to = own_path(ask.query.next) or "/"
+    return SignInView(state, token, person.name if person else "", going_to, _elsewhere(ask), _problem(ask))
+
+
+def _elsewhere(ask: Ask) -> str | None:
+    provider = ask.site.provider
+    return provider.label if isinstance(provider, RemoteProvider) else None
+
+
+def _problem(ask: Ask) -> str | None:
+    """Why the last try came to nothing, else what is known to be wrong now."""
+    provider = ask.site.provider
+    if ask.query.problem is not None:
+        return PROBLEMS[ask.query.problem].format(provider=provider.label)
+    return provider.trouble if isinstance(provider, RemoteProvider) else None
 
 
 def use_sign_in_link(ask: Ask, body: SignIn) -> None:
@@ -58,16 +69,12 @@ def use_sign_in_link(ask: Ask, body: SignIn) -> None:
     ask.next = own_path(body.next) or "/"
 
 
-def begin_login(ask: Ask) -> None:
-    """Lead to the sign-in page."""
-    ask.next = f"/sign-in?next={quote(own_path(ask.query.next) or '/', safe='')}"
-
-
 def log_out(ask: Ask) -> None:
     """End the session of the cookie that asks; a key has none to end."""
     session = ask.db.get(SignInSession, ask.principal.session_id) if ask.principal.session_id else None
     if session is not None:
         service.end_session(ask.db, session, actor=ask.actor)
+        ask.wake("directory")
     ask.cookie = NewCookie(session_id=None)
 
 
@@ -135,19 +142,16 @@ def _owner(ask: Ask, key: ApiKey) -> User:
 
 def show_settings(ask: Ask) -> SettingsView:
     database = "SQLite" if ask.site.db.is_sqlite else "PostgreSQL"
-    return SettingsView(Me.of(ask.principal), _sessions(ask), "local sign-in", database, __version__)
+    return SettingsView(Me.of(ask.principal), ask.site.provider.label, database, __version__)
 
 
 def list_sessions(ask: Ask) -> Page[SessionView]:
-    return Page(_sessions(ask))
+    return Page([SessionView.of(s, ask.principal) for s in queries.sessions_of(ask.db, ask.principal, ask.now)])
 
 
 def end_session(ask: Ask, session: SignInSession) -> None:
     service.end_session(ask.db, session, actor=ask.actor)
-
-
-def _sessions(ask: Ask) -> list[SessionView]:
-    return [SessionView.of(s, ask.principal) for s in queries.sessions_of(ask.db, ask.principal, ask.now)]
+    ask.wake("directory")
 
 
 def update_profile(ask: Ask, body: ProfileUpdate) -> Me:
@@ -158,18 +162,9 @@ def update_profile(ask: Ask, body: ProfileUpdate) -> Me:
     return Me.of(replace(ask.principal, name=body.name))
 
 
-def update_organization(ask: Ask, body: OrganizationUpdate) -> OrganizationView:
-    organization = ask.db.get(Organization, ask.organization_id)
-    assert organization is not None
-    organization.name = body.name
-    events.record(ask.db, ask, "organization.renamed", subject_id=organization.id, subject_name=body.name)
-    return OrganizationView(organization.id, body.name)
-
-
 ACTIONS = [
     Action("GET", "/sign-in", show_sign_in, public=True, query=SignInQuery, page="sign-in.html", mount=Mount.HTML),
     Action("POST", "/sign-in", use_sign_in_link, public=True, body=SignIn, form="/sign-in", then="/", mount=Mount.HTML),
-    Action("GET", "/auth/login", begin_login, public=True, query=LoginQuery, mount=Mount.API_ONLY_PATH, then="/"),
     Action("POST", "/auth/logout", log_out, open_write=True, mount=Mount.API_ONLY_PATH, then="/sign-in"),
     Action("GET", "/auth/me", who_am_i, mount=Mount.JSON),
     Action("GET", "/auth/allowed-scopes", list_allowed_scopes, public=True, mount=Mount.JSON),
@@ -199,7 +194,7 @@ ACTIONS = [
     ),
     Action("DELETE", "/api-keys/{id}", revoke_api_key, thing=ApiKey, owner_only=True, status=204),
     Action("GET", "/settings", show_settings, page="settings/index.html", mount=Mount.HTML),
-    Action("GET", "/settings/sessions", list_sessions, mount=Mount.JSON),
+    Action("GET", "/settings/sessions", list_sessions, page="settings/sessions.html"),
     Action(
         "DELETE",
         "/settings/sessions/{id}",
@@ -207,16 +202,7 @@ ACTIONS = [
         thing=SignInSession,
         owner_only=True,
         status=204,
-        then="/settings",
+        then="/settings/sessions",
     ),
     Action("PATCH", "/settings/profile", update_profile, body=ProfileUpdate, form="/settings", then="/settings"),
-    Action(
-        "PATCH",
-        "/settings/organization",
-        update_organization,
-        role=Role.ADMIN,
-        body=OrganizationUpdate,
-        form="/settings",
-        then="/settings",
-    ),
 ]

@@ -122,10 +122,9 @@ class SessionView:
 
 @dataclass(frozen=True, slots=True)
 class SettingsView:
-    """The settings page: what a person and an organization are called, and where that person is signed in."""
+    """The settings page: what a person is called, and what this server is."""
 
     me: Me
-    sessions: list[SessionView]
     provider: str
     database: str
     version: str
@@ -133,9 +132,14 @@ class SettingsView:
 
 @dataclass(frozen=True, slots=True)
 class SignInView:
-    """The sign-in page. `state`: `ready` (a usable link), `dead` (a used or expired one), `none` (no link)."""
+    """The sign-in page. `state`: `ready` (a usable link), `dead` (a used or expired one), `none` (no link).
+
+    `provider`: the one to go to, None where links are all there is. `problem`: a sentence about what went wrong.
+    """
 
     state: str
     token: str
     name: str
     next: str
+    provider: str | None
+    problem: str | None

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from app.accounts.providers.protocol import Reason
 from app.web.fields import FilterText, Name
 from app.web.paging import ListQuery
 
@@ -26,10 +27,7 @@ class SignIn(Body):
 class SignInQuery(BaseModel):
     token: Annotated[str, StringConstraints(max_length=100)] = ""
     next: Annotated[str, StringConstraints(max_length=2000)] = "/"
-
-
-class LoginQuery(BaseModel):
-    next: Annotated[str, StringConstraints(max_length=2000)] = "/"
+    problem: Reason | None = None
 
 
 class ApiKeyCreate(Body):
@@ -63,10 +61,6 @@ class ApiKeyQuery(ListQuery):
 
 
 class ProfileUpdate(Body):
-    name: Name
-
-
-class OrganizationUpdate(Body):
     name: Name
 
 

@@ -15,6 +15,7 @@ class Organization(SQLModel, table=True):
     __tablename__ = "organization"
 
     id: str = Field(primary_key=True, max_length=40)
+    external_id: str | None = Field(default=None, max_length=100, unique=True)  # at the identity provider
     name: str = Field(max_length=100)
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 
@@ -33,10 +34,15 @@ class Membership(SQLModel, table=True):
     __table_args__ = (Index(None, "organization_id", "user_id", unique=True), Index(None, "user_id", "organization_id"))
 
     id: str = Field(primary_key=True, max_length=40)
+    external_id: str | None = Field(default=None, max_length=100, unique=True)  # at the identity provider
     organization_id: str = Field(foreign_key="organization.id", max_length=40)
     user_id: str = Field(foreign_key="user_account.id", max_length=40)
     role: Role = Field(sa_column=Column(EnumText(Role), nullable=False))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+    @property
+    def owner_id(self) -> str:
+        return self.user_id
 
 
 class SignInSession(SQLModel, table=True):

@@ -71,6 +71,12 @@ def sessions_of(db: Session, me: Principal, now: datetime) -> Sequence[SignInSes
     ).all()
 
 
+def last_session(db: Session, user_id: str) -> SignInSession | None:
+    return db.exec(
+        select(SignInSession).where(SignInSession.user_id == user_id).order_by(col(SignInSession.id).desc()).limit(1)
+    ).first()
+
+
 def usable_link(db: Session, digest: str, now: datetime) -> SignInLink | None:
     link = db.get(SignInLink, digest)
     return link if link is not None and link.used_at is None and link.expires_at > now else None

@@ -10,6 +10,7 @@ from sqlmodel import Session
 from app import events
 from app.accounts import queries
 from app.accounts.models import ApiKey, Membership, Organization, SignInSession, User
+from app.accounts.providers import tokens
 from app.db import new_id, utcnow
 from app.web.action import Role, Scope
 from app.web.ask import Actor
@@ -123,13 +124,20 @@ def revoke_api_key(db: Session, key: ApiKey, *, actor: Actor, now: datetime) -> 
             )
 
 
+def normal_email(email: str) -> str:
+    """Trimmed and lower case. Raises Invalid for what can't be an address."""
+    address = email.strip().lower()
+    name, at, host = address.rpartition("@")
+    if not (name and at and host) or len(address) > 254 or any(c.isspace() or not c.isprintable() for c in address):
+        raise Invalid.field("email", f"{email[:80]!r} is not an email address.")
+    return address
+
+
 def add_member(
     db: Session, *, organization_id: str, email: str, role: Role, name: str, actor: Actor, now: datetime
 ) -> Membership:
     """A person in the organization, made if there is none with that address. Conflict if already a member."""
-    address = email.strip().lower()
-    if "@" not in address or len(address) > 254 or any(c.isspace() for c in address):
-        raise Invalid.field("email", f"{email[:80]!r} is not an email address.")
+    address = normal_email(email)
     user = queries.user_by_email(db, address)
     if user is None:
         user = User(id=new_id("usr"), email=address, name=name, created_at=now)
@@ -162,5 +170,7 @@ def begin_session(
 
 
 def end_session(db: Session, session: SignInSession, *, actor: Actor) -> None:
+    """End it here at once; a worker ends it at the identity provider, if it began there."""
+    tokens.ends(db, session.id, utcnow())
     db.delete(session)
     events.record(db, actor, "session.ended", subject_id=session.id, private_to=session.user_id)

@@ -6,28 +6,52 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 import anyio.to_thread
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from app.events import queries
 from app.events.answers import EventView
+from app.events.export import MEDIA as EXPORT_MEDIA
+from app.events.export import ExportFormat, export
 from app.events.models import Event
 from app.site import Site
 from app.web.action import Action, Kind
 from app.web.answer import dumps
 from app.web.ask import Ask, Principal
-from app.web.fields import FilterText, Id
+from app.web.fields import FilterText, Id, Moment, storable
 from app.web.paging import ListQuery, Page
-from app.web.streams import EventStream, Frame
+from app.web.streams import ByteStream, EventStream, Frame
 
+ActorId = Annotated[str, StringConstraints(max_length=40), AfterValidator(storable)]
 Seq = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
-class EventQuery(ListQuery):
+class EventFilters(BaseModel):
+    """What events a list or an export is narrowed to."""
+
+    model_config = ConfigDict(extra="forbid")
+
     action: Annotated[FilterText | None, Field(description="`job.submitted`, or a noun: `job`.")] = None
-    actor: Annotated[str | None, StringConstraints(max_length=40), Field(description="An id, or `me`.")] = None
+    actor: Annotated[ActorId | None, Field(description="An id, or `me`.")] = None
     subject: Id | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+
+    def wanted(self, me: Principal) -> queries.EventFilter:
+        return queries.EventFilter(
+            action=self.action,
+            actor=me.user_id if self.actor == "me" else self.actor,
+            subject=self.subject,
+            since=self.since,
+            until=self.until,
+        )
+
+
+class EventQuery(EventFilters, ListQuery):
+    pass
+
+
+class ExportQuery(EventFilters):
+    format: ExportFormat = ExportFormat.CSV
 
 
 class LiveQuery(BaseModel):
@@ -38,19 +62,15 @@ class LiveQuery(BaseModel):
 def list_events(ask: Ask) -> Page[EventView]:
     q: EventQuery = ask.query
     after = q.after(int)
-    actor = ask.principal.user_id if q.actor == "me" else q.actor
-    rows = queries.newest(
-        ask.db,
-        ask.principal,
-        limit=q.limit,
-        before=after[0] if after else None,
-        action=q.action,
-        actor=actor,
-        subject=q.subject,
-        since=q.since,
-        until=q.until,
-    )
+    before = after[0] if after else None
+    rows = queries.newest(ask.db, ask.principal, q.wanted(ask.principal), limit=q.limit, before=before)
     return q.page(rows, key=lambda e: (e.seq or 0,), item=EventView.of)
+
+
+def export_events(ask: Ask) -> ByteStream:
+    """All events that fit the filters, newest first, as CSV with a header line or as JSON lines."""
+    q: ExportQuery = ask.query
+    return export(ask.site.db, ask.principal, q.wanted(ask.principal), q.format)
 
 
 def follow_events(ask: Ask) -> EventStream:
@@ -83,6 +103,7 @@ def _read(site: Site, me: Principal, after: int) -> Sequence[Event]:
 
 ACTIONS = [
     Action("GET", "/events", list_events, query=EventQuery, page="events/index.html"),
+    Action("GET", "/events/export", export_events, query=ExportQuery, kind=Kind.STREAM, media=EXPORT_MEDIA),
     Action(
         "GET",
         "/live",

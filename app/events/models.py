@@ -19,6 +19,8 @@ class Event(SQLModel, table=True):
         Index(None, "organization_id", "subject_id", "seq"),
         Index(None, "organization_id", "actor_id", "seq"),
         Index(None, "organization_id", "action", "seq"),
+        Index(None, "organization_id", "noun", "seq"),
+        Index(None, "organization_id", "at"),
         Index(None, "at"),
         {"sqlite_autoincrement": True},
     )
@@ -29,6 +31,7 @@ class Event(SQLModel, table=True):
     organization_id: str = Field(foreign_key="organization.id", max_length=40)
     at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     action: str = Field(max_length=60)  # "job.submitted"
+    noun: str = Field(max_length=30)  # "job"
     subject_id: str = Field(max_length=40)
     subject_name: str = Field(default="", max_length=120)
     actor_kind: str = Field(max_length=10)  # user | key | system
@@ -37,7 +40,7 @@ class Event(SQLModel, table=True):
     key_id: str | None = Field(default=None, max_length=40)
     ip: str | None = Field(default=None, max_length=45)
     request_id: str | None = Field(default=None, max_length=40)
-    private_to: str | None = Field(
-        default=None, max_length=40
-    )  # a private thing's owner: others (but admins) don't see it
+    # A private thing's owner: others don't see it, but admins and the team that it is shared with.
+    private_to: str | None = Field(default=None, max_length=40)
+    shared_with: str | None = Field(default=None, max_length=40)
     data: str = Field(default="{}")  # JSON

@@ -31,15 +31,21 @@ def record(
     subject_name: str = "",
     data: Mapping[str, Any] | None = None,
     private_to: str | None = None,
+    shared_with: str | None = None,
     at: datetime | None = None,
 ) -> None:
-    """Add an event to the change that `db` is about to commit. `action` is `noun.past_participle`."""
+    """Add an event to the change that `db` is about to commit. `action` is `noun.past_participle`.
+
+    `private_to`: the user who alone sees it, but for admins and the members of the team `shared_with`. `at` is the time
+    of the change, within minutes of its commit: lists find a time by it.
+    """
     actor = by.actor if isinstance(by, Ask) else by
     db.info.setdefault("events", []).append(
         {
             "organization_id": actor.organization_id,
             "at": at or utcnow(),
             "action": action,
+            "noun": action.partition(".")[0],
             "subject_id": subject_id,
             "subject_name": subject_name[:120],
             "actor_kind": actor.kind,
@@ -49,6 +55,7 @@ def record(
             "ip": actor.ip,
             "request_id": actor.request_id,
             "private_to": private_to,
+            "shared_with": shared_with,
             "data": orjson.dumps(data or {}).decode(),
         }
     )

@@ -206,9 +206,9 @@ def find_in_logs(ask: Ask, job: Job) -> LogMatchPage:
 def list_job_events(ask: Ask, job: Job) -> Page[EventView]:
     q: ListQuery = ask.query
     after = q.after(int)
-    rows = event_queries.newest(
-        ask.db, ask.principal, limit=q.limit, before=after[0] if after else None, subject=job.id
-    )
+    want = event_queries.EventFilter(subject=job.id)
+    before = after[0] if after else None
+    rows = event_queries.newest(ask.db, ask.principal, want, limit=q.limit, before=before)
     return q.page(rows, key=lambda e: (e.seq or 0,), item=EventView.of)
 
 

@@ -62,6 +62,7 @@ class Action:
     `handler`: `(ask)`, `(ask, thing)`, `(ask, body)` or `(ask, thing, body)`, as `thing` and `body` below say; its
         return annotation is the answer's shape.
     `thing`: the model that `{id}` names; the Gate loads it and checks organization, visibility and owner.
+    `found_by`: `(db, principal, id)` finds the thing instead, where it is not one of the principal's organization.
     `owner_only`: a member must own the thing (role admin may always).
     `needs`: the scope that an API key must have. A write without it needs `admin` from a key.
     `role`: the role that the principal must have.
@@ -72,13 +73,14 @@ class Action:
     `form`: the GET path of the page that shows the body's mistakes.
     `then`: where HTML goes after a write: a path with `{id}`; None: to the thing, or to the list after DELETE.
     `headers`: request headers that the handler reads, lower case, as `ask.headers[...]`.
-    `media`: the content type of the JSON face where it is not JSON.
+    `media`: the content type of the answer where it is not JSON; several with a comma between.
     """
 
     method: str
     path: str
     handler: Handler
     thing: type[SQLModel] | None = None
+    found_by: Callable[..., SQLModel | None] | None = None
     owner_only: bool = False
     needs: Scope | None = None
     role: Role | None = None
@@ -140,6 +142,7 @@ def _contradictions(row: Action, pages: set[str]) -> Iterable[tuple[bool, str]]:
     yield row.method not in {"GET", "POST", "PUT", "PATCH", "DELETE"}, "unknown method"
     yield row.public and bool(row.needs or row.role or row.owner_only), "public, and yet it asks for a right"
     yield row.owner_only and row.thing is None, "owner_only without a thing to own"
+    yield row.found_by is not None and row.thing is None, "found_by without a thing to find"
     yield row.thing is not None and "{id}" not in row.path, "a thing, but no {id} in the path"
     yield row.thing is None and "{id}" in row.path, "{id} in the path, but no thing"
     yield not row.writes and row.needs is not None, "a read that needs a scope: keys without scopes read"

@@ -6,6 +6,8 @@ The page of a thing and its JSON are the same value. Which face is asked for fol
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.web.action import Action
-from app.web.ask import Ask
+from app.web.ask import Ask, Principal
+from app.web.elsewhere import OwnOrganization
 from app.web.forms import Form
 from app.web.pages import Pages
 from app.web.problems import Problem, Unauthenticated
@@ -71,15 +74,18 @@ def target_block(request: Request) -> str | None:
 class HtmlAnswer:
     """The HTML face. `form` carries a rejected form back into its page."""
 
-    def __init__(self, pages: Pages) -> None:
+    def __init__(self, pages: Pages, organizations: Callable[[Principal], Sequence[OwnOrganization]]) -> None:
         self.pages = pages
+        self.organizations = organizations  # of a person, read only when a whole page is drawn
+
+    def _context(self, request: Request, me: Principal | None, **more: Any) -> dict[str, Any]:
+        of_me = partial(self.organizations, me) if me else list
+        return self.pages.context(path=request.url.path, me=me, organizations=of_me, **more)
 
     def page(self, request: Request, ask: Ask, name: str, value: Any, *, status: int, form: Form | None) -> Response:
         if isinstance(value, Text):
             return Response(value.data, media_type=value.media, headers=dict(value.headers))
-        context = self.pages.context(
-            path=request.url.path, url=ask.url, me=ask.someone, value=value, form=form, ask=ask
-        )
+        context = self._context(request, ask.someone, url=ask.url, value=value, form=form, ask=ask)
         block = target_block(request) if wants_fragment(request) else None
         if block and self.pages.has_block(name, block):
             body = self.pages.block(name, block, context)
@@ -95,9 +101,16 @@ class HtmlAnswer:
             return ask.next or action.then.replace("{id}", str(ask.path.get("id", "")))
         return collection_of(action) if action.status == 204 else thing_path(action, value)
 
-    def problem(self, request: Request, problem: Problem, me: Any, request_id: str) -> Response:
-        context = self.pages.context(
-            path=request.url.path, url=str(request.url.path), me=me, value=None, problem=problem, request_id=request_id
+    def problem(
+        self,
+        request: Request,
+        problem: Problem,
+        me: Principal | None,
+        request_id: str,
+        offer: OwnOrganization | None = None,
+    ) -> Response:
+        context = self._context(
+            request, me, url=asked(request), value=None, problem=problem, request_id=request_id, offer=offer
         )
         name = "problem-fragment.html" if wants_fragment(request) else "problem.html"
         return Response(self.pages.page(name, context), problem.status, media_type="text/html", headers=problem.headers)
@@ -110,10 +123,15 @@ def redirect(request: Request, to: str) -> Response:
     return Response(status_code=303, headers={"Location": to})
 
 
-def to_sign_in(request: Request) -> Response:
-    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+def asked(request: Request) -> str:
+    """The path and query to come back to: those of a page, or home after a write."""
     if request.method not in {"GET", "HEAD"}:
-        target = "/"
+        return "/"
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def to_sign_in(request: Request) -> Response:
+    target = asked(request)
     where = "/sign-in" if target == "/" else f"/sign-in?next={quote(target, safe='')}"
     if "hx-request" in request.headers:
         return Response(status_code=204, headers={"HX-Redirect": where})

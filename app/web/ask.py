@@ -60,6 +60,18 @@ class Actor:
     request_id: str | None = None
 
     @classmethod
+    def of(cls, me: Principal, *, ip: str, request_id: str) -> Actor:
+        return cls(
+            organization_id=me.organization_id,
+            kind="key" if me.key_id else "user",
+            user_id=me.user_id,
+            name=me.name or me.email or "admin",
+            key_id=me.key_id,
+            ip=ip,
+            request_id=request_id,
+        )
+
+    @classmethod
     def system(cls, organization_id: str) -> Actor:
         return cls(organization_id=organization_id, kind="system")
 
@@ -69,6 +81,15 @@ class NewCookie:
     """A session to begin (`session_id`) or to end (None) in the browser that asked."""
 
     session_id: str | None
+    max_age: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherCookie:
+    """A cookie beside the session's, for our paths under `path`; `value` None takes it away. Never read by scripts."""
+
+    value: str | None
+    path: str
     max_age: int = 0
 
 
@@ -87,7 +108,10 @@ class Ask:
     someone: Principal | None
     query: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    sent: bytes = b""  # the body as it came, for what is signed
     cookie: NewCookie | None = None
+    other_cookies: dict[str, OtherCookie] = field(default_factory=dict)
     answer_headers: dict[str, str] = field(default_factory=dict)
     notice: str | None = None  # a sentence that the next page, or this one, shows once
     next: str | None = None  # one of our own paths, where HTML goes after this write
@@ -110,16 +134,7 @@ class Ask:
 
     @property
     def actor(self) -> Actor:
-        p = self.principal
-        return Actor(
-            organization_id=p.organization_id,
-            kind="key" if p.key_id else "user",
-            user_id=p.user_id,
-            name=p.name or p.email or "admin",
-            key_id=p.key_id,
-            ip=self.ip,
-            request_id=self.request_id,
-        )
+        return Actor.of(self.principal, ip=self.ip, request_id=self.request_id)
 
     async def reading(self, work: Callable[[Session], T]) -> T:
         """Run `work` in a thread with a read session; for relay handlers, whose own `db` is closed."""

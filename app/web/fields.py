@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, StringConstraints
 
 
 def storable(text: str) -> str:
@@ -30,6 +31,16 @@ Name = Annotated[
 ]
 FilterText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(storable)]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,8}_[0-9a-z]{1,40}$")]
+
+
+def in_range(moment: datetime) -> datetime:
+    """A time that can be reckoned with: some days may be added or taken away."""
+    if not 1970 <= moment.year <= 9000:
+        raise ValueError("Give a year from 1970 to 9000.")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(in_range)]
 
 
 def own_path(text: str | None) -> str | None:

@@ -40,11 +40,23 @@ def needed_scope(action: Action) -> Scope | None:
 def load_thing(db: Session, action: Action, someone: Principal | None, thing_id: str) -> SQLModel:
     """The thing that `{id}` names, for this principal; NotFound never tells whether it exists elsewhere."""
     assert action.thing is not None and someone is not None
-    thing: Any = db.get(action.thing, thing_id) if is_id(thing_id) else None
-    if thing is None or thing.organization_id != someone.organization_id or not may_see(thing, someone):
+    thing: Any = find_thing(db, action, someone, thing_id) if is_id(thing_id) else None
+    if thing is None:
         raise NotFound(f"There is no {noun(action.thing)} {thing_id[:ID_LENGTH]!r} here.")
     if action.owner_only and not someone.is_admin and thing.owner_id != someone.user_id:
         raise Forbidden(f"Only the owner of this {noun(action.thing)}, or an admin, may do that.")
+    found: SQLModel = thing
+    return found
+
+
+def find_thing(db: Session, action: Action, someone: Principal, thing_id: str) -> SQLModel | None:
+    """The thing, if it is of the principal's organization and the principal may see it."""
+    if action.found_by is not None:
+        return action.found_by(db, someone, thing_id)
+    assert action.thing is not None
+    thing: Any = db.get(action.thing, thing_id)
+    if thing is None or thing.organization_id != someone.organization_id or not may_see(thing, someone):
+        return None
     found: SQLModel = thing
     return found
 

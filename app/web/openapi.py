@@ -17,7 +17,7 @@ from app import __version__
 from app.web import answer
 from app.web.action import Action, Kind, Mount
 from app.web.gate import needed_scope
-from app.web.streams import EventStream, Text
+from app.web.streams import ByteStream, EventStream, Text
 
 REF = "#/components/schemas/{model}"
 PROBLEM = {
@@ -108,7 +108,7 @@ def answer_type(row: Action) -> Any:
 def _adapter(row: Action) -> TypeAdapter[Any] | None:
     kind = answer_type(row)
     parts = set(typing.get_args(kind)) or {kind}
-    if kind is type(None) or parts & {Text, EventStream}:
+    if kind is type(None) or parts & {Text, EventStream, ByteStream}:
         return None
     return TypeAdapter(kind)
 
@@ -203,6 +203,8 @@ def _content(row: Action, schemas: _Schemas) -> dict[str, Any]:
     content: dict[str, Any] = {}
     if Text in parts:
         content[row.media or "text/plain"] = {"schema": {"type": "string"}}
+    if ByteStream in parts:
+        content.update((media, {"schema": {"type": "string"}}) for media in (row.media or "").split(", "))
     if EventStream in parts or row.kind is Kind.STREAM:
         content["text/event-stream"] = {"schema": {"type": "string"}}
     return content or {"application/json": {"schema": schemas.answer(row)}}
@@ -212,6 +214,8 @@ def _problems(row: Action) -> dict[str, Any]:
     statuses = {401, 503}  # a dead key is refused everywhere, also where anybody may
     if row.writes:
         statuses |= {403, 409}
+    if row.role is not None:
+        statuses |= {403}
     if row.thing is not None:
         statuses |= {404}
     if row.body is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app import __version__
 from app.web import filters
+from app.web.action import Role
 from app.web.ask import Principal
 from app.web.forms import Form
 
@@ -32,11 +33,18 @@ class NavEntry:
     current: bool = False
 
 
-class Pages:
-    """Renders templates. `nav` is the table of (href, label, icon) in order."""
+Sections = Mapping[str, tuple[tuple[str, str, Role], ...]]
 
-    def __init__(self, nav: tuple[tuple[str, str, str], ...], *, dev: bool = False) -> None:
+
+class Pages:
+    """Renders templates. `nav` is the table of (href, label, icon) in order.
+
+    `sections`: the (href, label, least role) of the pages that stand beside one another under an entry of `nav`.
+    """
+
+    def __init__(self, nav: tuple[tuple[str, str, str], ...], sections: Sections, *, dev: bool = False) -> None:
         self._nav = nav
+        self._sections = sections
         self._env = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -62,9 +70,17 @@ class Pages:
         return namespace
 
     def nav(self, path: str) -> list[NavEntry]:
-        return [
-            NavEntry(href, label, icon, path == href or path.startswith(href + "/")) for href, label, icon in self._nav
-        ]
+        here = next((href for href, rows in self._sections.items() if any(_under(path, row[0]) for row in rows)), None)
+        return [NavEntry(href, label, icon, href == here or _under(path, href)) for href, label, icon in self._nav]
+
+    def section(self, path: str, me: Principal | None) -> list[NavEntry]:
+        """The pages beside this one that `me` may see, where it belongs to a section."""
+        for rows in self._sections.values():
+            hrefs = [href for href, _, _ in rows if _under(path, href)]
+            if hrefs and me is not None:
+                seen = [(href, label) for href, label, role in rows if me.is_admin or role is not Role.ADMIN]
+                return [NavEntry(href, label, "", href == max(hrefs, key=len)) for href, label in seen]
+        return []
 
     def page(self, name: str, context: Mapping[str, Any]) -> str:
         return self._env.get_template(name).render(**context)
@@ -87,8 +103,13 @@ class Pages:
             "value": value,
             "form": form or Form(),
             "nav": self.nav(path),
+            "section": self.section(path, me),
             **more,
         }
+
+
+def _under(path: str, href: str) -> bool:
+    return path == href or path.startswith(href + "/")
 
 
 @cache
@@ -99,6 +120,3 @@ def static_url(name: str) -> str:
 
 def _static_dev(name: str) -> str:
     return static_url.__wrapped__(name)
-
-
-Beside = Callable[..., Mapping[str, Any]]

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import anyio.to_thread
@@ -23,23 +24,27 @@ from starlette.types import Scope as AsgiScope
 
 from app.db import utcnow
 from app.site import Site
-from app.web import answer, idempotency
+from app.web import answer, cookies, idempotency
 from app.web.action import Action, Kind, Mount
 from app.web.answer import HtmlAnswer, wants_fragment
-from app.web.ask import Ask, Principal
+from app.web.ask import Actor, Ask, Principal
 from app.web.bodies import Received, build_body, check_media, read_form, receive_body, validated
+from app.web.elsewhere import Elsewhere, OwnOrganization
 from app.web.forms import Form, FormFields
 from app.web.gate import admit, load_thing
 from app.web.identify import COOKIE, CookieCredential, CookieSigner, Credential, KeyCredential
 from app.web.origin import require_same_origin
 from app.web.problems import (
     Conflict,
+    Forbidden,
     MethodNotAllowed,
+    NotFound,
     Problem,
     Unauthenticated,
     Unavailable,
 )
-from app.web.streams import EventStream, guarded
+from app.web.refusals import Refusals
+from app.web.streams import ByteStream, EventStream, guarded, read_on
 
 log = logging.getLogger("lattice.web")
 FindPrincipal = Callable[[Session, Credential, datetime], Principal | None]
@@ -54,11 +59,15 @@ def database_unavailable() -> Unavailable:
 class House:
     """What all routes share: the site, how principals are found, how pages are drawn, and every Action by face."""
 
-    def __init__(self, site: Site, find: FindPrincipal, html: HtmlAnswer, signer: CookieSigner) -> None:
+    def __init__(
+        self, site: Site, find: FindPrincipal, html: HtmlAnswer, signer: CookieSigner, elsewhere: Elsewhere
+    ) -> None:
         self.site = site
         self.find = find
         self.html = html
         self.signer = signer
+        self.elsewhere = elsewhere
+        self.refusals = Refusals(site.db)
         self.notice_signer = CookieSigner(site.cookie_passwords, "notice")
         self.actions: dict[tuple[str, str], Action] = {}
 
@@ -88,14 +97,16 @@ class Endpoint:
         result = await anyio.to_thread.run_sync(exchange.respond)
         if isinstance(result, Relayed):
             result = await exchange.relay(result)
-        return self._stream(request, result) if isinstance(result, EventStream) else result
+        return self._stream(request, result) if isinstance(result, (EventStream, ByteStream)) else result
 
-    def _stream(self, request: Request, stream: EventStream) -> Response:
+    def _stream(self, request: Request, stream: EventStream | ByteStream) -> Response:
         credential: Credential = request.scope["lattice.credential"]
 
         async def still_stands() -> bool:
             return await anyio.to_thread.run_sync(self._stands, credential)
 
+        if isinstance(stream, ByteStream):
+            return StreamingResponse(read_on(stream, still_stands), media_type=stream.media, headers=stream.headers)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(guarded(stream, still_stands), media_type="text/event-stream", headers=headers)
 
@@ -103,13 +114,16 @@ class Endpoint:
         with self.house.site.db.read() as db:
             return credential is None or self.house.find(db, credential, utcnow()) is not None
 
-    def problem(self, request: Request, problem: Problem, me: Principal | None) -> Response:
+    def problem(
+        self, request: Request, problem: Problem, me: Principal | None, offer: OwnOrganization | None = None
+    ) -> Response:
+        """The problem in this mount's face. `offer`: the organization of theirs in which what they look for is."""
         request_id = request.scope.get("lattice.request_id", "")
         if not self.html:
             return answer.problem_json(problem, request_id)
         if isinstance(problem, Unauthenticated):
             return answer.to_sign_in(request)
-        return self.house.html.problem(request, problem, me, request_id)
+        return self.house.html.problem(request, problem, me, request_id, offer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +132,10 @@ class Relayed:
 
     ask: Ask
     arguments: list[Any]
+    claim: idempotency.Claim | None
 
 
-Result = Response | EventStream | Relayed
+Result = Response | EventStream | ByteStream | Relayed
 
 
 class Exchange:
@@ -135,6 +150,7 @@ class Exchange:
         self.form: FormFields | None = None
         self.now = utcnow()
         self.me: Principal | None = None
+        self.action: Action | None = None
         self.cookie_is_dead = False
 
     def respond(self) -> Result:
@@ -150,6 +166,8 @@ class Exchange:
         ask = relayed.ask
         try:
             value = await ask.action.handler(ask, *relayed.arguments)
+            if relayed.claim is not None:
+                await ask.writing(partial(relayed.claim.keep, thing_id=value.id, now=self.now))
             for worker in ask.to_wake:
                 self.house.site.wake(worker)
             return await anyio.to_thread.run_sync(self._finish, ask, value)
@@ -159,7 +177,8 @@ class Exchange:
     def _refuse(self, error: Exception) -> Response:
         """The answer to what went wrong; anything unforeseen is raised again, and answered at the edge."""
         if isinstance(error, Problem):
-            return self.endpoint.problem(self.request, error, self.me)
+            self._note_refusal(error)
+            return self.endpoint.problem(self.request, error, self.me, self._offer(error))
         if isinstance(error, IntegrityError):
             log.warning("a unique value was taken between check and insert", exc_info=error)
             return self.endpoint.problem(self.request, Conflict("Something with that name was just made."), self.me)
@@ -168,13 +187,35 @@ class Exchange:
             return self.endpoint.problem(self.request, database_unavailable(), None)
         raise error
 
+    def _offer(self, problem: Problem) -> OwnOrganization | None:
+        """For a page that is not here: the organization of this person's in which it is."""
+        if not (isinstance(problem, NotFound) and self.html and self.me and self.action and self.action.thing):
+            return None
+        return self.house.elsewhere.of_thing(self.action, self.me, self.request.path_params["id"])
+
+    def _note_refusal(self, problem: Problem) -> None:
+        """A refused write of somebody who is known goes into the audit trail."""
+        action = self.action
+        if not isinstance(problem, Forbidden) or self.me is None or action is None or not action.writes:
+            return
+        ip = self.request.client.host if self.request.client else ""
+        self.house.refusals.note(
+            Actor.of(self.me, ip=ip, request_id=self.request.scope.get("lattice.request_id", "")),
+            identity=self.me.identity,
+            method=action.method,
+            path=action.path,
+            subject=self.request.path_params.get("id") or self.me.organization_id,
+            why=problem.detail,
+            now=self.now,
+        )
+
     def _refuse_write(self, action: Action, error: Exception) -> Response:
         if isinstance(error, Problem) and self.html and action.form and error.status in FORM_STATUSES:
             return self._form_again(action, error)
         return self._refuse(error)
 
     def _respond(self) -> Result:
-        action = self._action()
+        action = self.action = self._action()
         credential: Credential = self.request.scope["lattice.credential"]
         with self.house.site.db.read() as db:
             self.me = self._principal(db, credential)
@@ -187,7 +228,7 @@ class Exchange:
             if not action.writes and action.kind is not Kind.RELAY:
                 ask = self._ask(action, db)
                 value = self._call(ask, thing, None)
-                return value if isinstance(value, EventStream) else self._finish(ask, value)
+                return value if isinstance(value, (EventStream, ByteStream)) else self._finish(ask, value)
         return self._write(action, thing)
 
     def _action(self) -> Action:
@@ -228,6 +269,8 @@ class Exchange:
             someone=self.me,
             query=self._query(action),
             headers={name: request.headers[name] for name in action.headers if name in request.headers},
+            cookies=request.cookies,
+            sent=self.received.data,
         )
 
     def _query(self, action: Action) -> BaseModel | None:
@@ -254,10 +297,21 @@ class Exchange:
                 check_media(action, self.received, html=self.html)
             body = build_body(action, self.received, self.form if self.html else None)
             if action.kind is Kind.RELAY:
-                return Relayed(self._ask(action, Session()), self._arguments(action, thing, body))
+                return self._relayed(action, self._arguments(action, thing, body))
             return self._carry_out_once(action, body)
         except Problem as problem:
             return self._refuse_write(action, problem)
+
+    def _relayed(self, action: Action, arguments: list[Any]) -> Result:
+        """A relay's Idempotency-Key is looked at before the peer is called, and kept after its change is made."""
+        claim = self._claim(action)
+        if claim is not None:
+            with self.house.site.db.write() as db:
+                ask = self._ask(action, db)
+                earlier = claim.earlier(db, self.now)
+                if earlier is not None:
+                    return self._replayed(self._finish(ask, self._replay(ask, earlier)))
+        return Relayed(self._ask(action, Session()), arguments, claim)
 
     def _check_form(self, action: Action) -> None:
         """A form that was rendered for another organization is refused, so that a stale tab can't write there."""
@@ -289,8 +343,10 @@ class Exchange:
         for worker in ask.to_wake:
             self.house.site.wake(worker)
         response = self._finish(ask, value)
-        if earlier is not None:
-            response.headers["Idempotency-Replayed"] = "true"
+        return response if earlier is None else self._replayed(response)
+
+    def _replayed(self, response: Response) -> Response:
+        response.headers["Idempotency-Replayed"] = "true"
         return response
 
     def _claim(self, action: Action) -> idempotency.Claim | None:
@@ -328,7 +384,7 @@ class Exchange:
             response = self.house.html.page(self.request, ask, action.page, value, status=action.status, form=None)
         else:
             response = self.house.html.after_write(self.request, ask, action, value)
-        self._set_cookie(response, ask)
+        self._set_cookies(response, ask)
         if ask.notice and response.status_code in {204, 303}:
             response.set_cookie(
                 NOTICE,
@@ -350,20 +406,10 @@ class Exchange:
         ask.notice = ask.notice or self.house.notice_signer.read(self.request.cookies[NOTICE])
         return True
 
-    def _set_cookie(self, response: Response, ask: Ask) -> None:
-        if ask.cookie is None:
-            return
-        self.cookie_is_dead = False
+    def _set_cookies(self, response: Response, ask: Ask) -> None:
         secure = self.house.site.settings.secure_cookies
-        if ask.cookie.session_id is None:
-            response.delete_cookie(COOKIE, path="/", secure=secure, httponly=True, samesite="lax")
-            return
-        response.set_cookie(
-            COOKIE,
-            self.house.signer.sign(ask.cookie.session_id),
-            max_age=ask.cookie.max_age,
-            path="/",
-            secure=secure,
-            httponly=True,
-            samesite="lax",
-        )
+        if ask.cookie is not None:
+            self.cookie_is_dead = False
+            cookies.set_session(response, ask.cookie, self.house.signer, secure=secure)
+        for name, cookie in ask.other_cookies.items():
+            cookies.set_other(response, name, cookie, secure=secure)

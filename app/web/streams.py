@@ -7,8 +7,10 @@ principal still stands, and ends when not.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+
+import anyio.to_thread
 
 RECHECK_SECONDS = 2.0
 HEARTBEAT = b": still here\n\n"
@@ -21,6 +23,15 @@ class Text:
 
     data: bytes
     media: str = "text/plain; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ByteStream:
+    """A body made piece by piece, in a thread: `pieces()` opens short sessions and holds none between pieces."""
+
+    pieces: Callable[[], Iterator[bytes]]
+    media: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -43,6 +54,19 @@ class EventStream:
     """`frames()` begins the stream once the request's session is closed; it must clean up when it is closed."""
 
     frames: Callable[[], AsyncIterator[Frame]]
+
+
+async def read_on(stream: ByteStream, still_stands: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
+    """The stream's pieces, until its end or its principal's."""
+    pieces = stream.pieces()
+    loop = asyncio.get_running_loop()
+    checked = loop.time()
+    while (piece := await anyio.to_thread.run_sync(next, pieces, None)) is not None:
+        yield piece
+        if loop.time() - checked >= RECHECK_SECONDS:
+            checked = loop.time()
+            if not await still_stands():
+                return
 
 
 async def guarded(stream: EventStream, still_stands: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:

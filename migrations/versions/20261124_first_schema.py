@@ -19,6 +19,12 @@ depends_on: str | Sequence[str] | None = None
 
 def upgrade() -> None:
     op.create_table(
+        "deployment_fact",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("value", sa.String(length=200), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "idempotency_key",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("body_hash", sa.String(length=64), nullable=False),
@@ -48,10 +54,35 @@ def upgrade() -> None:
     op.create_table(
         "organization",
         sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("external_id", sa.String(length=100), nullable=True),
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_organization")),
+        sa.UniqueConstraint("external_id", name=op.f("uq_organization_external_id")),
     )
+    op.create_table(
+        "provider_event",
+        sa.Column("id", sa.String(length=255), nullable=False),
+        sa.Column("kind", sa.String(length=100), nullable=False),
+        sa.Column("about", sa.String(length=255), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_provider_event")),
+    )
+    with op.batch_alter_table("provider_event", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_provider_event_done_at_received_at"), ["done_at", "received_at"], unique=False
+        )
+
+    op.create_table(
+        "session_ending",
+        sa.Column("external_session_id", sa.String(length=255), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("external_session_id", name=op.f("pk_session_ending")),
+    )
+    with op.batch_alter_table("session_ending", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_session_ending_created_at"), ["created_at"], unique=False)
+
     op.create_table(
         "user_account",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -104,6 +135,7 @@ def upgrade() -> None:
         sa.Column("organization_id", sa.String(length=40), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("action", sa.String(length=60), nullable=False),
+        sa.Column("noun", sa.String(length=30), nullable=False),
         sa.Column("subject_id", sa.String(length=40), nullable=False),
         sa.Column("subject_name", sa.String(length=120), nullable=False),
         sa.Column("actor_kind", sa.String(length=10), nullable=False),
@@ -113,6 +145,7 @@ def upgrade() -> None:
         sa.Column("ip", sa.String(length=45), nullable=True),
         sa.Column("request_id", sa.String(length=40), nullable=True),
         sa.Column("private_to", sa.String(length=40), nullable=True),
+        sa.Column("shared_with", sa.String(length=40), nullable=True),
         sa.Column("data", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["organization.id"], name=op.f("fk_event_organization_id_organization")
@@ -128,6 +161,10 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_event_organization_id_actor_id_seq"), ["organization_id", "actor_id", "seq"], unique=False
         )
+        batch_op.create_index(batch_op.f("ix_event_organization_id_at"), ["organization_id", "at"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_event_organization_id_noun_seq"), ["organization_id", "noun", "seq"], unique=False
+        )
         batch_op.create_index(batch_op.f("ix_event_organization_id_seq"), ["organization_id", "seq"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_event_organization_id_subject_id_seq"),
@@ -136,8 +173,59 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "identity",
+        sa.Column("provider", sa.String(length=20), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
+        sa.Column("user_id", sa.String(length=40), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_identity_user_id_user_account")),
+        sa.PrimaryKeyConstraint("provider", "subject", name=op.f("pk_identity")),
+    )
+    with op.batch_alter_table("identity", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_identity_user_id_provider"), ["user_id", "provider"], unique=True)
+
+    op.create_table(
+        "invitation",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("organization_id", sa.String(length=40), nullable=False),
+        sa.Column("external_id", sa.String(length=100), nullable=True),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("role", sa.String(length=24), nullable=False),
+        sa.Column("invited_by", sa.String(length=40), nullable=True),
+        sa.Column("digest", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("accepted_by", sa.String(length=40), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["accepted_by"], ["user_account.id"], name=op.f("fk_invitation_accepted_by_user_account")
+        ),
+        sa.ForeignKeyConstraint(
+            ["invited_by"], ["user_account.id"], name=op.f("fk_invitation_invited_by_user_account")
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["organization.id"], name=op.f("fk_invitation_organization_id_organization")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invitation")),
+        sa.UniqueConstraint("digest", name=op.f("uq_invitation_digest")),
+        sa.UniqueConstraint("external_id", name=op.f("uq_invitation_external_id")),
+    )
+    with op.batch_alter_table("invitation", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_invitation_open",
+            ["organization_id", "email"],
+            unique=True,
+            sqlite_where=sa.text("accepted_at IS NULL AND revoked_at IS NULL"),
+            postgresql_where=sa.text("accepted_at IS NULL AND revoked_at IS NULL"),
+        )
+        batch_op.create_index(batch_op.f("ix_invitation_organization_id_id"), ["organization_id", "id"], unique=False)
+
+    op.create_table(
         "membership",
         sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("external_id", sa.String(length=100), nullable=True),
         sa.Column("organization_id", sa.String(length=40), nullable=False),
         sa.Column("user_id", sa.String(length=40), nullable=False),
         sa.Column("role", sa.String(length=24), nullable=False),
@@ -147,6 +235,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_membership_user_id_user_account")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_membership")),
+        sa.UniqueConstraint("external_id", name=op.f("uq_membership_external_id")),
     )
     with op.batch_alter_table("membership", schema=None) as batch_op:
         batch_op.create_index(
@@ -213,6 +302,24 @@ def upgrade() -> None:
     with op.batch_alter_table("sign_in_session", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_sign_in_session_expires_at"), ["expires_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_sign_in_session_user_id_id"), ["user_id", "id"], unique=False)
+
+    op.create_table(
+        "team",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("organization_id", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("folded_name", sa.String(length=300), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["organization.id"], name=op.f("fk_team_organization_id_organization")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_team")),
+    )
+    with op.batch_alter_table("team", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_team_organization_id_folded_name"), ["organization_id", "folded_name"], unique=True
+        )
+        batch_op.create_index(batch_op.f("ix_team_organization_id_id"), ["organization_id", "id"], unique=False)
 
     op.create_table(
         "job",
@@ -304,6 +411,45 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_node_organization_id_pool_id_id"), ["organization_id", "pool_id", "id"], unique=False
         )
+
+    op.create_table(
+        "session_token",
+        sa.Column("session_id", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
+        sa.Column("external_session_id", sa.String(length=255), nullable=False),
+        sa.Column("ciphertext", sa.String(), nullable=False),
+        sa.Column("fingerprint", sa.String(length=16), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["session_id"],
+            ["sign_in_session.id"],
+            name=op.f("fk_session_token_session_id_sign_in_session"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("session_id", name=op.f("pk_session_token")),
+    )
+    with op.batch_alter_table("session_token", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_session_token_external_session_id"), ["external_session_id"], unique=False)
+
+    op.create_table(
+        "team_member",
+        sa.Column("team_id", sa.String(length=40), nullable=False),
+        sa.Column("user_id", sa.String(length=40), nullable=False),
+        sa.Column("organization_id", sa.String(length=40), nullable=False),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["organization.id"], name=op.f("fk_team_member_organization_id_organization")
+        ),
+        sa.ForeignKeyConstraint(["team_id"], ["team.id"], name=op.f("fk_team_member_team_id_team")),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_team_member_user_id_user_account")),
+        sa.PrimaryKeyConstraint("team_id", "user_id", name=op.f("pk_team_member")),
+    )
+    with op.batch_alter_table("team_member", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_team_member_organization_id_user_id"), ["organization_id", "user_id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_team_member_user_id_team_id"), ["user_id", "team_id"], unique=False)
 
     op.create_table(
         "attempt",
@@ -415,6 +561,15 @@ def downgrade() -> None:
         )
 
     op.drop_table("attempt")
+    with op.batch_alter_table("team_member", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_team_member_user_id_team_id"))
+        batch_op.drop_index(batch_op.f("ix_team_member_organization_id_user_id"))
+
+    op.drop_table("team_member")
+    with op.batch_alter_table("session_token", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_session_token_external_session_id"))
+
+    op.drop_table("session_token")
     with op.batch_alter_table("node", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_node_organization_id_pool_id_id"))
 
@@ -435,6 +590,11 @@ def downgrade() -> None:
         )
 
     op.drop_table("job")
+    with op.batch_alter_table("team", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_team_organization_id_id"))
+        batch_op.drop_index(batch_op.f("ix_team_organization_id_folded_name"))
+
+    op.drop_table("team")
     with op.batch_alter_table("sign_in_session", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_sign_in_session_user_id_id"))
         batch_op.drop_index(batch_op.f("ix_sign_in_session_expires_at"))
@@ -450,9 +610,24 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_membership_organization_id_user_id"))
 
     op.drop_table("membership")
+    with op.batch_alter_table("invitation", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_invitation_organization_id_id"))
+        batch_op.drop_index(
+            "ix_invitation_open",
+            sqlite_where=sa.text("accepted_at IS NULL AND revoked_at IS NULL"),
+            postgresql_where=sa.text("accepted_at IS NULL AND revoked_at IS NULL"),
+        )
+
+    op.drop_table("invitation")
+    with op.batch_alter_table("identity", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_identity_user_id_provider"))
+
+    op.drop_table("identity")
     with op.batch_alter_table("event", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_event_organization_id_subject_id_seq"))
         batch_op.drop_index(batch_op.f("ix_event_organization_id_seq"))
+        batch_op.drop_index(batch_op.f("ix_event_organization_id_noun_seq"))
+        batch_op.drop_index(batch_op.f("ix_event_organization_id_at"))
         batch_op.drop_index(batch_op.f("ix_event_organization_id_actor_id_seq"))
         batch_op.drop_index(batch_op.f("ix_event_organization_id_action_seq"))
         batch_op.drop_index(batch_op.f("ix_event_at"))
@@ -466,6 +641,14 @@ def downgrade() -> None:
     op.drop_table("api_key")
     op.drop_table("worker_beat")
     op.drop_table("user_account")
+    with op.batch_alter_table("session_ending", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_session_ending_created_at"))
+
+    op.drop_table("session_ending")
+    with op.batch_alter_table("provider_event", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_provider_event_done_at_received_at"))
+
+    op.drop_table("provider_event")
     op.drop_table("organization")
     op.drop_table("lease")
     op.drop_table("job_total")
@@ -473,3 +656,4 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_idempotency_key_created_at"))
 
     op.drop_table("idempotency_key")
+    op.drop_table("deployment_fact")
