@@ -130,7 +130,7 @@ class JobsWithCounts(Page[JobSummary]):
 
 @dataclass(frozen=True, slots=True)
 class JobCount:
-    """`exact` is false when there are more than `count`."""
+    """`exact` is false when there may be more than `count`."""
 
     count: int
     exact: bool

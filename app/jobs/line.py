@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from app.jobs.models import JOB, JobState
 
-FURTHEST = 10_000  # a position past this one is not counted out: None
+FURTHEST = 2_000  # a position past this one is not counted out: None
 
 _QUEUED = and_(
     JOB.c.organization_id == bindparam("organization"), JOB.c.pool_id == bindparam("pool"),

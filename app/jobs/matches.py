@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Row, column, select, table
+from sqlalchemy import ColumnElement, FromClause, Row, Select, column, select, table
 from sqlmodel import Session
 
 from app.jobs.models import DOCUMENT, JOB
-from app.jobs.queries import BOUNDS, JOINED, SUMMARY, JobFilter, Reader, restrictions
+from app.jobs.queries import JOINED, SUMMARY, JobFilter, Reader, restrictions
 from app.jobs.search import like_pattern, match_phrase
 
+BOUNDS = (500, 8_000)  # matches that one page looks at; each costs four times a row of a plain list
 _FTS = table("job_search", column("rowid"), column("text"))
 
 
@@ -37,12 +38,12 @@ def newest_matches(db: Session, reader: Reader, want: JobFilter, after: int | No
     """As `queries.newest`, for a `want.q` of at least `search.MIN_LENGTH` characters."""
     index = _index(db, want.q or "")
     driver = [index.matching, *([index.number < after] if after is not None else [])]
-    query = select(*SUMMARY, index.number.label("number")).select_from(index.joined)
+    query: Select[Any] = select(*SUMMARY, index.number.label("number")).select_from(index.joined)
     query = query.where(*driver, *restrictions(reader, want)).order_by(index.number.desc()).limit(limit + 1)
     for bound in BOUNDS:
         last = select(index.number).select_from(index.source).where(*driver)
         floor: int | None = db.execute(last.order_by(index.number.desc()).offset(bound).limit(1)).scalar()
-        rows = list(db.execute(query if floor is None else query.where(index.number >= floor)))
+        rows = list(db.connection().execute(query if floor is None else query.where(index.number >= floor)))
         if floor is None or len(rows) > limit:
             break
     if len(rows) > limit:

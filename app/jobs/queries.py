@@ -23,7 +23,7 @@ from app.stores.logs import LogState
 from app.web.ask import Principal
 
 SCAN = 20_000  # rows that one page looks at before it answers with a cursor to go on from
-BOUNDS = (500, SCAN)  # most pages are full after the first bound, which costs next to nothing
+BOUNDS = (500, 4_000, SCAN)  # most pages are full after the first bound, which costs next to nothing
 COUNTED = 10_000  # counts are exact up to here
 USER: Table = User.metadata.tables["user_account"]
 
@@ -73,7 +73,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """`exact` is false when there are more than `number`."""
+    """`exact` is false when there may be more than `number`."""
 
     number: int
     exact: bool = True
@@ -179,14 +179,17 @@ def _floor(db: Session, driver: Sequence[ColumnElement[bool]], bound: int) -> st
 
 
 def count(db: Session, reader: Reader, want: JobFilter) -> Counted:
-    """How many jobs match, exactly up to COUNTED. A text (`want.q`) is not counted."""
-    number = 0
+    """How many jobs match: exactly up to COUNTED, of a combination as far as SCAN rows tell. A text is not counted."""
+    number, exact = 0, True
     for scan in _scans(reader, want):
-        matching = select(JOB.c.id).where(*scan.driver, *scan.rest).limit(COUNTED + 1 - number)
+        floor = _floor(db, scan.driver, SCAN) if scan.rest else None
+        bound = [JOB.c.id >= floor] if floor else []
+        matching = select(JOB.c.id).where(*scan.driver, *scan.rest, *bound).limit(COUNTED + 1 - number)
         number += db.execute(select(func.count()).select_from(matching.subquery())).scalar_one()
+        exact &= floor is None
         if number > COUNTED:
             return Counted(COUNTED, exact=False)
-    return Counted(number)
+    return Counted(number, exact)
 
 
 def names_of(db: Session, reader: Reader, job_ids: Iterable[str]) -> dict[str, str]:

@@ -69,6 +69,9 @@ class Collector:
         except StoreError as error:
             log.warning("the log of job %s can't be stored: %s", attempt.job_id, error)
             return None
+        except (OSError, ValueError, LookupError, TypeError):
+            log.exception("the log of attempt %s could not be copied", attempt.id)  # it keeps no other job back
+            return None
 
     def _copy(self, attempt: OpenAttempt, limit: int) -> Collected:
         state, reached = attempt.log, attempt.log_collected

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from app.db import utcnow
 from app.engines.protocol import EngineError, Launch, StopOrder, StopReason
 from app.pools import service as pools
+from app.pools.known import known_pool
 from app.pools.models import NodePool
 from app.site import Site
 from app.workers import lease
@@ -31,6 +32,7 @@ log = logging.getLogger("lattice.workers")
 SUBMITS = 32  # a round, so that the running ones are seen to in between
 WATCH_EVERY = 0.2  # seconds between rounds while attempts are open: how old a followed log is
 LONGEST_RETRY = 60.0
+FAULTS = (EngineError, OSError, ValueError, LookupError, TypeError)  # the latter: it answered nonsense
 
 
 class Reconciler:
@@ -61,8 +63,8 @@ class Reconciler:
         try:
             pause = self._reconcile(self._held, now)
             self._machinery.see_to(now)
-        except EngineError as error:
-            self._tell_fault(str(error), now)
+        except FAULTS as error:
+            self._tell_fault(_sentence(error), now)
             raise
         self._tell_fault("", now)
         return pause
@@ -70,6 +72,7 @@ class Reconciler:
     def _reconcile(self, held: lease.Held, now: datetime) -> float:
         with self._db.read() as db:
             attempts = open_attempts(db, self._organization_id, self._pool_id)
+            self._fault = known_pool(db, self._pool_id).fault
         if not attempts:
             return 1.0
         outcome = Outcome(now)
@@ -122,14 +125,16 @@ class Reconciler:
     def _submit_one(self, attempt: OpenAttempt, launch: Launch, outcome: Outcome) -> str | None:
         try:
             handle = self._engine.submit(launch)
-        except EngineError as error:
-            if not error.retry:
+        except FAULTS as error:
+            if isinstance(error, EngineError) and not error.retry:
                 outcome.refused(attempt, str(error))
                 return None
+            if not isinstance(error, EngineError):
+                log.exception("attempt %s could not be submitted", attempt.id)
             tries = self._failed.get(attempt.id, (0, outcome.now))[0] + 1
             pause = min(LONGEST_RETRY, float(1 << min(tries, 10)))
             self._failed[attempt.id] = (tries, outcome.now + timedelta(seconds=pause))
-            outcome.not_yet(attempt, str(error))
+            outcome.not_yet(attempt, _sentence(error))
             return None
         self._failed.pop(attempt.id, None)
         outcome.began(attempt, handle)
@@ -144,7 +149,7 @@ class Reconciler:
                 )  # fmt: skip
                 try:
                     self._engine.stop(attempt.id, handles[attempt.id], order)
-                except EngineError as error:
+                except FAULTS as error:
                     log.warning("the stop of attempt %s was not passed on: %s", attempt.id, error)
                     continue
                 outcome.stop_passed(attempt)
@@ -169,6 +174,10 @@ class Reconciler:
             pools.mark_fault(db, pool, fault, now)
         self._fault = fault
         self._wake("scheduler")
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, EngineError) else f"its engine failed: {type(error).__name__}: {error}"
 
 
 def _needs_order(attempt: OpenAttempt) -> bool:

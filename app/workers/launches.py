@@ -14,7 +14,7 @@ from sqlmodel import Session
 from app.engines.protocol import Launch
 from app.jobs.models import ATTEMPT, DOCUMENT, JOB, SECRET
 from app.jobs.spec import from_spec
-from app.keyring import Keyring, Sealed
+from app.keyring import Keyring, KeyringError, Sealed
 from app.pools.models import POOL
 from app.pools.shares import load_shares
 
@@ -34,19 +34,23 @@ _PREPARED = (
 def launches(db: Session, keyring: Keyring, attempt_ids: Sequence[str]) -> dict[str, Launch | str]:
     """Attempt id → its launch, or a sentence on why it can't be launched."""
     rows = list(db.execute(_PREPARED.where(ATTEMPT.c.id.in_(attempt_ids))))
-    secrets = _secrets(db, keyring, [row.job_id for row in rows])
-    return {row.id: _launch(row, secrets[row.job_id]) for row in rows}
+    sealed = _sealed(db, [row.job_id for row in rows])
+    return {row.id: _launch(row, keyring, sealed[row.job_id]) for row in rows}
 
 
-def _secrets(db: Session, keyring: Keyring, job_ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = defaultdict(dict)
+def _sealed(db: Session, job_ids: Sequence[str]) -> dict[str, dict[str, Sealed]]:
+    found: dict[str, dict[str, Sealed]] = defaultdict(dict)
     columns = (SECRET.c.job_id, SECRET.c.name, SECRET.c.ciphertext, SECRET.c.fingerprint)
     for row in db.execute(select(*columns).where(SECRET.c.job_id.in_(job_ids))):
-        found[row.job_id][row.name] = keyring.decrypt(Sealed(row.ciphertext, row.fingerprint))
+        found[row.job_id][row.name] = Sealed(row.ciphertext, row.fingerprint)
     return found
 
 
-def _launch(row: Row[Any], secrets: dict[str, str]) -> Launch | str:
+def _launch(row: Row[Any], keyring: Keyring, sealed: dict[str, Sealed]) -> Launch | str:
+    try:
+        secrets = {name: keyring.decrypt(one) for name, one in sealed.items()}
+    except KeyringError as error:
+        return str(error)
     try:
         spec = from_spec(orjson.loads(row.spec), secrets)
     except ValidationError as wrong:

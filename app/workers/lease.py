@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Update, bindparam, text, update
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session, SQLModel, col, select
 
 from app.db import Database, UtcDateTime, database_now
 from app.workers.models import Lease
@@ -75,3 +75,9 @@ def check(session: Session, held: Held) -> None:
     row = session.get(Lease, held.name, with_for_update={"read": True}, populate_existing=True)
     if row is None or row.token != held.token or row.expires_at <= database_now(session):
         raise LeaseLost(f"the lease {held.name} is held by another server now")
+
+
+def expired(session: Session, prefix: str, before: datetime) -> dict[str, datetime]:
+    """The leases of such a name that ran out before that moment and that nobody took since, with when they ran out."""
+    query = select(Lease).where(col(Lease.name).startswith(prefix, autoescape=True), col(Lease.expires_at) < before)
+    return {lease.name: lease.expires_at for lease in session.exec(query)}

@@ -22,6 +22,7 @@ from app.jobs.needs import Needs
 from app.jobs.placement import Condition, NodeState, QueuedJob, RunningAttempt, plan
 from app.pools import queries as pools
 from app.pools.models import Node, NodePool, PoolState
+from app.pools.service import mark_fault
 from app.pools.shares import load_gpus, load_shares
 from app.site import Site
 from app.workers import lease
@@ -30,6 +31,8 @@ from app.workers.placing import Placing, place, tell_shut
 WINDOW = 1_000  # queued jobs of a pool that a round looks at; those behind wait in line anyway
 LEAST_FREE_DISK = 5  # percent
 TELL_EVERY = timedelta(seconds=15)
+SILENCE = timedelta(seconds=60)
+LISTEN_EVERY = timedelta(seconds=10)
 
 _QUEUED = (
     select(
@@ -56,18 +59,35 @@ class Scheduler:
         self._host_id = site.datadir.host_id
         self._wake = wake
         self._held: lease.Held | None = None
+        self._began = self._listened = utcnow()
         self._shut: dict[str, tuple[PoolState, datetime]] = {}  # pools that take no jobs, and when that was told
 
     def round(self) -> float:
         self._held = lease.keep(self._db, self._held, "scheduler", self._host_id)
         if self._held is None:
             return 1.0
+        self._note_silence(self._held)
         with self._db.read() as db:
             every = list(db.exec(select_rows(NodePool)))
         placed = sum(self._see_to(pool, self._held) for pool in every)
         if placed:
             self._wake("engine")
         return 0.0 if placed >= WINDOW else 1.0
+
+    def _note_silence(self, held: lease.Held) -> None:
+        """Mark pools whose server no longer renews its lease, once this one has been here long enough to tell."""
+        now = utcnow()
+        if now - self._began < SILENCE or now - self._listened < LISTEN_EVERY:
+            return
+        self._listened = now
+        with self._db.read() as db:
+            silent = lease.expired(db, "pool/", now - SILENCE)
+        for name, since in silent.items():
+            with self._db.write() as db:
+                lease.check(db, held)
+                pool = db.get(NodePool, name.removeprefix("pool/"))
+                if pool is not None and not pool.fault:
+                    mark_fault(db, pool, f"its server has not been heard of since {since:%Y-%m-%d %H:%M} UTC", now)
 
     def _see_to(self, pool: NodePool, held: lease.Held) -> int:
         """Place what may start on the pool; how many jobs that were."""

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import update
 
+from app.db import utcnow
 from app.engines.protocol import EngineError
-from app.jobs.models import JobState
+from app.jobs.models import SECRET, JobState
+from app.jobs.states import FINAL
 from app.pools.models import NodePool, PoolState
 from app.site import Site
-from app.workers.scheduler import LEAST_FREE_DISK
+from app.stores.logs import LogState
+from app.stores.objects import StoreError
+from app.workers.models import Lease
+from app.workers.scheduler import LEAST_FREE_DISK, SILENCE, Scheduler
 from tests.jobs.rows import Home, attempts, stop, submit
 from tests.workers.hands import Hands
 from tests.workers.meddling import Meddling
@@ -103,3 +109,69 @@ def test_nothing_is_placed_on_a_full_disk(
     hands.scheduler.round()
     job = hands.job(job_id)
     assert (job.state, job.reason_code) == (JobState.QUEUED, "disk_low")
+
+
+def test_an_engine_that_answers_nonsense_is_a_fault_too(
+    site: Site, home: Home, troubled: Hands, meddling: Meddling
+) -> None:
+    job_id = submit(site, home, "true")
+    troubled.turn()
+    meddling.before["observe"] = nonsense
+    with pytest.raises(ValueError, match="not an answer"):
+        troubled.reconciler.round()
+    assert pool_of(site, home).fault == "its engine failed: ValueError: not an answer"
+    del meddling.before["observe"]
+    troubled.again().until_ended(job_id)
+    assert pool_of(site, home).fault == ""
+
+
+def nonsense() -> None:
+    raise ValueError("not an answer")
+
+
+def test_a_log_that_can_not_be_stored_keeps_its_job_open_and_no_other_back(
+    site: Site, home: Home, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck = submit(site, home, "echo stuck")
+    append = site.logs.append
+
+    def full_for_one(job_id: str, state: LogState, data: bytes) -> LogState:
+        if job_id == stuck:
+            raise StoreError("no space left on the disk")
+        return append(job_id, state, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(site.logs, "append", full_for_one)
+        other = submit(site, home, "echo other")
+        hands.until_ended(other)
+        hands.until(lambda: attempts(site, stuck)[0].finished_at, "its end is known")
+        assert hands.job(stuck).state not in FINAL
+    hands.until_ended(stuck)
+    assert hands.log(stuck) == "stuck\n"
+
+
+def test_a_secret_whose_key_is_gone_fails_its_job_alone(site: Site, home: Home, hands: Hands) -> None:
+    bad, good = submit(site, home, "true", secrets={"TOKEN": "s"}), submit(site, home, "true")
+    with site.db.write() as db:
+        db.connection().execute(update(SECRET).values(fingerprint="0" * 16))
+    failed, succeeded = hands.until_ended(bad, good)
+    assert (failed.state, failed.reason_code) == (JobState.FAILED, "not_started")
+    assert succeeded.state is JobState.SUCCEEDED
+
+
+def test_a_pool_whose_server_is_silent_is_unreachable_until_it_is_back(
+    site: Site, home: Home, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands.reconciler.round()
+    with site.db.write() as db:
+        db.execute(update(Lease).values(expires_at=utcnow() - 2 * SILENCE))
+    hands.scheduler = Scheduler(site, lambda _: None)
+    hands.scheduler.round()
+    assert pool_of(site, home).state is PoolState.OPEN
+    monkeypatch.setattr(hands.scheduler, "_began", utcnow() - 2 * SILENCE)
+    monkeypatch.setattr(hands.scheduler, "_listened", utcnow() - SILENCE)
+    hands.scheduler.round()
+    pool = pool_of(site, home)
+    assert pool.state is PoolState.UNREACHABLE and "not been heard of since" in pool.fault
+    hands.again().reconciler.round()
+    assert pool_of(site, home).state is PoolState.OPEN
