@@ -102,9 +102,7 @@ class _FreshRow:
 
 
 def _recovery(recovery: JobRecovery) -> RecoveryView:
-    return RecoveryView(
-        recovery.strategy, recovery.max_restarts_on_errors, list(recovery.recover_on_exit_codes)
-    )
+    return RecoveryView(recovery.strategy, recovery.max_restarts_on_errors, list(recovery.recover_on_exit_codes))
 
 
 def _may(job: Job, me: Principal) -> JobMay:

@@ -45,9 +45,7 @@ def list_nodes(ask: Ask, pool: NodePool) -> Page[NodeView]:
     after = q.after(str)
     rooms = [room for room in queries.rooms(ask.db, pool) if after is None or room.node.name > after[0]]
     names = _names(ask, rooms)
-    return q.page(
-        rooms[: q.limit + 1], key=lambda room: (room.node.name,), item=lambda room: node_view(room, names)
-    )
+    return q.page(rooms[: q.limit + 1], key=lambda room: (room.node.name,), item=lambda room: node_view(room, names))
 
 
 def _names(ask: Ask, rooms: list[NodeRoom]) -> dict[str, str]:

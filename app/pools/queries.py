@@ -37,7 +37,6 @@ class NodeRoom:
         free = [gpu for gpu in self.gpus if gpu.index not in self.holders]
         return sum(1 for gpu in free if wanted is None or gpu.model.casefold() == wanted)
 
-
     def fits(self, wanted: Alternative) -> bool:
         """Whether that is free here now."""
         return (

@@ -43,8 +43,13 @@ def make_home(site: Site) -> Home:
         admin = accounts.first_admin(db, organization.id)
         assert admin is not None
         account_service.add_member(
-            db, organization_id=organization.id, email="max@lab.test", role=Role.MEMBER, name="Max",
-            actor=Actor.system(organization.id), now=utcnow(),
+            db,
+            organization_id=organization.id,
+            email="max@lab.test",
+            role=Role.MEMBER,
+            name="Max",
+            actor=Actor.system(organization.id),
+            now=utcnow(),
         )
         member = accounts.user_by_email(db, "max@lab.test")
         pool = db.exec(select(NodePool)).one()

@@ -56,7 +56,7 @@ def test_a_second_stop_is_at_once(site: Site, home: Home, hands: Hands) -> None:
 
 
 def test_exit_code_75_runs_again_where_recovery_allows_it(site: Site, home: Home, hands: Hands) -> None:
-    run = 'f=$LATTICE_CHECKPOINT_DIR/saved; if [ -e $f ]; then echo resumed; else touch $f; echo saved; exit 75; fi'
+    run = "f=$LATTICE_CHECKPOINT_DIR/saved; if [ -e $f ]; then echo resumed; else touch $f; echo saved; exit 75; fi"
     job_id = submit(site, home, run, resources={"cpus": 0.1, "memory": 0.1, "job_recovery": "failover"})
     (job,) = hands.until_ended(job_id)
     assert job.state is JobState.SUCCEEDED
