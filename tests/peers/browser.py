@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,14 +64,19 @@ class Watch:
             self.problems.append(f"console: {message.text} ({message.location.get('url')})")
 
 
-def axe(page: Page, *, without: tuple[str, ...] = ()) -> list[str]:
-    """The accessibility mistakes that axe-core finds on the page as it is: a line each with rule, help and elements."""
+def axe(page: Page, *, without: tuple[str, ...] = (), only: tuple[str, ...] = ()) -> list[str]:
+    """The accessibility mistakes that axe-core finds on the page as it is: a line each with rule, help and elements.
+
+    `only`: just these rules, such as `color-contrast` for a page that has been looked at in another theme.
+    """
     script = ROOT / "node_modules/axe-core/axe.min.js"
     if not script.exists():
         unavailable("axe-core is not installed (npm ci)")
-    page.evaluate(script.read_text())
-    rules = {rule: {"enabled": False} for rule in without}
-    found = page.evaluate("rules => axe.run(document, {rules, resultTypes: ['violations']})", rules)
+    page.evaluate(f"window.axe || {script.read_text()}")
+    options: dict[str, Any] = {"resultTypes": ["violations"], "rules": {rule: {"enabled": False} for rule in without}}
+    if only:
+        options["runOnly"] = list(only)
+    found = page.evaluate("options => axe.run(document, options)", options)
     return [_line(violation) for violation in found["violations"]]
 
 
@@ -84,17 +90,24 @@ def layout_shift(page: Page) -> float:
     return float(page.evaluate(SHIFTS))
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A Chromium for the module: Playwright keeps an event loop running in this thread as long as it is open."""
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium. Playwright keeps an event loop running in this thread as long as it is open."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         unavailable("Chromium is not installed")
     flags = [*FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=flags)
-        yield chromium
-        chromium.close()
+        launched = playwright.chromium.launch(executable_path=found, args=flags)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium for the module."""
+    with chromium() as launched:
+        yield launched
 
 
 @pytest.fixture
@@ -112,7 +125,7 @@ def context_options() -> dict[str, Any]:
 def context(browser: Browser, watch: Watch, context_options: dict[str, Any]) -> Iterator[BrowserContext]:
     """A fresh profile: no cookies, nothing stored."""
     opened = browser.new_context(**context_options)
-    opened.set_default_timeout(10_000)
+    opened.set_default_timeout(30_000)
     watch.attach(opened)
     yield opened
     opened.close()

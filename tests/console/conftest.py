@@ -1,0 +1,48 @@
+"""One Chromium and one server for the folder, and pages in which the first admin, Ada, is signed in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.console.lab import Lab
+from tests.peers.browser import chromium
+from tests.peers.server import Server
+
+expect.set_options(timeout=30_000)  # a busy machine is slow, not wrong
+DESKTOP = {"width": 1280, "height": 800}
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with chromium() as launched:
+        yield launched
+
+
+@pytest.fixture(scope="package")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    made = Server(tmp_path_factory.mktemp("console"), {"LATTICE_FAKE_GPUS": "H100:8"})
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="package")
+def lab(shared_server: Server) -> Lab:
+    return Lab(shared_server, shared_server.signed_in("Ada"))
+
+
+@pytest.fixture
+def context_options(lab: Lab) -> dict[str, Any]:
+    """A desktop's window in which Ada is signed in; addresses are the server's."""
+    return {
+        "base_url": lab.server.url,
+        "viewport": DESKTOP,
+        "reduced_motion": "reduce",
+        "storage_state": {"cookies": lab.cookies(), "origins": []},
+    }
