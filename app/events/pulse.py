@@ -29,6 +29,7 @@ class Pulse:
         self._nudge = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self._ending = False
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -38,6 +39,7 @@ class Pulse:
 
     async def stop(self) -> None:
         off_commit(self._committed)
+        self._ending = True  # Python 3.11's wait_for swallows a cancellation that comes together with a nudge
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -48,7 +50,7 @@ class Pulse:
             self._loop.call_soon_threadsafe(self._nudge.set)
 
     async def _run(self) -> None:
-        while True:
+        while not self._ending:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._nudge.wait(), LOOK_EVERY)
             self._nudge.clear()
