@@ -14,8 +14,6 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from app.accounts import actions as accounts
 from app.accounts.invitations import actions as invitations
@@ -50,9 +48,10 @@ from app.web.answer import API, HtmlAnswer, dumps
 from app.web.edge import Edge, RequestMetrics
 from app.web.elsewhere import Elsewhere
 from app.web.identify import CookieSigner, Identify
-from app.web.pages import STATIC, Pages
+from app.web.pages import Pages
 from app.web.routes import not_found, routes_of
 from app.web.serve import House
+from app.web.static import Static
 from app.workers.build import Crew
 
 ACTIONS = [
@@ -84,17 +83,6 @@ SECTIONS = {
         ("/settings/sessions", "Sessions", Role.MEMBER),
     )
 }
-FOREVER = "public, max-age=31536000, immutable"
-
-
-class Static(StaticFiles):
-    """Files under names that carry their content's hash are kept by browsers for ever, others are asked for again."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        if response.status_code in {200, 304}:
-            response.headers["Cache-Control"] = FOREVER if b"v=" in scope["query_string"] else "no-cache"
-        return response
 
 
 def open_site(settings: Settings) -> Site:
@@ -131,6 +119,8 @@ def _opened(settings: Settings, datadir: DataDir, db: Database) -> Site:
 
 
 def close_site(site: Site) -> None:
+    if isinstance(site.provider, RemoteProvider):
+        site.provider.close()
     site.db.close()
     site.datadir.close()
 
@@ -186,7 +176,7 @@ def _plain_routes(site: Site, health: Health) -> list[BaseRoute]:
         Route("/metrics", health.metrics),
         Route("/favicon.ico", favicon),
         Route("/robots.txt", robots),
-        Mount("/static", Static(directory=STATIC)),
+        Mount("/static", Static()),
     ]
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+CALLBACK = "/api/v1/auth/callback"
 CommaList = Annotated[tuple[str, ...], NoDecode]
 GIB = 1 << 30
 
@@ -33,14 +34,18 @@ class Settings(BaseSettings):
 
     # what it keeps
     lattice_data_dir: Path = Path("data")
+    lattice_store: str = ""  # a folder or s3://, gs://, az:// address for logs; empty: in the data folder
     database_url: str = ""  # empty: SQLite in the data folder
     lattice_secret_keys: CommaList = ()  # Fernet keys, newest first; empty: made in the data folder
     auth_cookie_password: CommaList = ()  # signs cookies, newest first; empty: made in the data folder
 
     # sign-in
     auth_api_key: str = ""
-    auth_client_id: str = ""
-    auth_redirect_uri: str = ""
+    auth_client_id: str = Field("", validate_default=True)
+    auth_redirect_uri: str = ""  # empty: BASE_URL and CALLBACK
+    auth_base_url: str = "https://api.workos.com"  # another WorkOS server: an emulator, a proxy
+    auth_webhook_secret: str = ""  # checks that webhooks are WorkOS's; empty: none are taken
+    auth_organization_id: str = ""  # the WorkOS organization that this server's first one stands for
 
     # the pool `local`
     lattice_local_pool: str = ""  # "on" or "off"; empty: on, but drained inside a container image
@@ -72,7 +77,22 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(p.strip() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
 
-    @field_validator("base_url")
+    @field_validator("auth_client_id")
+    @classmethod
+    def _with_its_key(cls, value: str, info: ValidationInfo) -> str:
+        if bool(value) != bool(info.data.get("auth_api_key")):
+            raise ValueError("it and AUTH_API_KEY are set together, or neither is")
+        return value
+
+    @field_validator("auth_redirect_uri")
+    @classmethod
+    def _under_base_url(cls, value: str, info: ValidationInfo) -> str:
+        own = info.data.get("base_url") or f"http://localhost:{info.data.get('port', 8000)}"
+        if value and value != own + CALLBACK:
+            raise ValueError(f"it must lie under BASE_URL: {own}{CALLBACK}")
+        return value
+
+    @field_validator("base_url", "auth_base_url")
     @classmethod
     def _absolute(cls, value: str) -> str:
         if not value:
@@ -120,6 +140,14 @@ class Settings(BaseSettings):
         return self.base_url or f"http://localhost:{self.port}"
 
     @property
+    def has_workos(self) -> bool:
+        return bool(self.auth_api_key and self.auth_client_id)
+
+    @property
+    def redirect_uri(self) -> str:
+        return self.auth_redirect_uri or self.url + CALLBACK
+
+    @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.lattice_data_dir.resolve() / 'lattice.db'}"
 
@@ -152,7 +180,7 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(" ".join(_sentence(dict(e)) for e in wrong.errors())) from None
 
 
-SECRET = {"AUTH_API_KEY", "AUTH_COOKIE_PASSWORD", "LATTICE_SECRET_KEYS", "DATABASE_URL"}
+SECRET = {"AUTH_API_KEY", "AUTH_WEBHOOK_SECRET", "AUTH_COOKIE_PASSWORD", "LATTICE_SECRET_KEYS", "DATABASE_URL"}
 
 
 def _sentence(error: dict[str, Any]) -> str:

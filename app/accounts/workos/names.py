@@ -1,0 +1,4 @@
+"""What WorkOS is called: by identities, and to people."""
+
+NAME = "workos"
+LABEL = "WorkOS"
