@@ -69,7 +69,7 @@ def _write(settings: Settings, folder: DataDir, raw: io.FileIO, passphrase: str)
                 tar.addfile(_entry(DATABASE, (stage / DATABASE).stat().st_size, now), copy)
             for name, text in _small_files(settings, folder):
                 _add(tar, name, text.encode(), now)
-            _add_objects(tar, open_store(folder.files), now)
+            _add_objects(tar, open_store(settings.lattice_store or folder.files), now)
 
 
 def _small_files(settings: Settings, folder: DataDir) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ from app.datadir import HOST_ID, LOCK, DataDir
 from app.db import utcnow
 from app.keyring import COOKIE_PASSWORDS, SECRET_KEYS
 from app.settings import Settings
-from app.stores.objects import KEY
+from app.stores.objects import KEY, ObjectStore, open_store
 
 STAGE = ".restore"
 SMALL_FILES = {f"keys/{SECRET_KEYS}": SECRET_KEYS, f"keys/{COOKIE_PASSWORDS}": COOKIE_PASSWORDS, HOST_ID: HOST_ID}
@@ -134,12 +134,21 @@ def _put_in_place(settings: Settings, folder: DataDir, stage: Path) -> None:
     """The SQLite file last: a server that starts before it is there finds an empty place, not half of a backup."""
     for name, small_file in SMALL_FILES.items():
         (stage / name).rename(folder.path / small_file)
-    if (stage / FILES).exists():
+    if settings.lattice_store:
+        _put_objects(open_store(settings.lattice_store), stage / FILES)
+    elif (stage / FILES).exists():
         (stage / FILES).rename(folder.files)
     if databases.kind_of(settings.database) == "sqlite":
         target = databases.sqlite_path(settings.database)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.move(stage / DATABASE, target)
+
+
+def _put_objects(store: ObjectStore, files: Path) -> None:
+    """Into a store outside of the data folder: objects of the same names are replaced, others are let be."""
+    for file in files.rglob("*"):
+        if file.is_file():
+            store.put(file.relative_to(files).as_posix(), file.read_bytes())
 
 
 def _sqlite_files(settings: Settings) -> list[Path]:
