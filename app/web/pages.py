@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,10 +15,10 @@ from app.web import filters
 from app.web.action import Role
 from app.web.ask import Principal
 from app.web.forms import Form
+from app.web.static import static_url, static_url_while_editing
 
 ROOT = Path(__file__).parent.parent.parent
 TEMPLATES = ROOT / "templates"
-STATIC = ROOT / "static"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ class Pages:
             enable_async=False,
         )
         self._env.filters.update(filters.FILTERS)
-        self._env.globals.update(version=__version__, static=_static_dev if dev else static_url)
+        self._env.globals.update(version=__version__, static=static_url_while_editing if dev else static_url)
         self._env.globals["ui"] = self._macros()
 
     def _macros(self) -> SimpleNamespace:
@@ -110,13 +108,3 @@ class Pages:
 
 def _under(path: str, href: str) -> bool:
     return path == href or path.startswith(href + "/")
-
-
-@cache
-def static_url(name: str) -> str:
-    """`/static/name?v=hash`: cached for ever by browsers, since another content has another address."""
-    return f"/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
-
-
-def _static_dev(name: str) -> str:
-    return static_url.__wrapped__(name)

@@ -1,25 +1,30 @@
-"""What the console is made of: versions in style sheets are true, vendored files are the ones that were noted."""
+"""What the console is made of: addresses change with content, vendored files are the ones that were noted."""
 
 from __future__ import annotations
 
 import re
 from hashlib import sha256
-from pathlib import Path
 
-import pytest
+from starlette.testclient import TestClient
 
-from app.web.pages import STATIC, TEMPLATES, static_url
+from app.web.pages import TEMPLATES
+from app.web.static import STATIC, static_url
 
 NOTED = re.compile(r"^\| `([^`]+)` .*`([0-9a-f]{64})` \|$", re.MULTILINE)
-VERSIONED = re.compile(r'url\("\.\./([^"?]+)\?v=([0-9a-f]+)"\)')
 NAMED = re.compile(r'(?:icon\(|icon=|data-icon=)"([\w-]+)"')
 DRAWN = re.compile(r'<symbol id="([\w-]+)"')
 
 
-@pytest.mark.parametrize("sheet", sorted((STATIC / "css").glob("*.css")), ids=lambda path: str(path.name))
-def test_addresses_in_style_sheets_name_the_content_they_point_to(sheet: Path) -> None:
-    for name, version in VERSIONED.findall(sheet.read_text()):
-        assert static_url(name).endswith(f"?v={version}")
+def test_what_a_page_names_is_kept_for_ever_and_what_it_names_in_turn_too(anonymous: TestClient) -> None:
+    sheet = anonymous.get(static_url("css/tokens.css"))
+    font = anonymous.get(str(sheet.url.join("../fonts/geist.woff2")))
+    assert font.status_code == 200
+    assert "immutable" in sheet.headers["Cache-Control"] and "immutable" in font.headers["Cache-Control"]
+
+
+def test_an_older_page_still_finds_its_files_but_does_not_keep_them(anonymous: TestClient) -> None:
+    answer = anonymous.get("/static/0123456789ab/css/tokens.css")
+    assert answer.status_code == 200 and answer.headers["Cache-Control"] == "no-cache"
 
 
 def test_vendored_files_are_those_that_were_noted() -> None:
