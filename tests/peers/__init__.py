@@ -1,4 +1,4 @@
-"""Real peers that the tests bring up themselves: PostgreSQL, Chromium, Podman, and the server as its own process.
+"""Real peers that the tests bring up themselves: PostgreSQL, Chromium, Podman, WorkOS, the server as a process.
 
 Each module is a pytest plugin with fixtures. A peer that cannot be brought up skips the tests that need it, except
 where CI=true: there it is a failure, so that a green run always means that they ran.
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"  # what is slow to make and safe to delete
-PLUGINS = ["tests.peers.browser", "tests.peers.podman", "tests.peers.postgres", "tests.peers.server"]
+PLUGINS = [f"tests.peers.{peer}" for peer in ("browser", "podman", "postgres", "server", "workos")]
 
 
 def unavailable(reason: str) -> NoReturn:

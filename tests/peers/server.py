@@ -173,7 +173,7 @@ def running_under(folder: Path) -> list[int]:
 ServerMaker = Callable[..., Server]
 
 
-def _maker(folders: Callable[[str], Path]) -> Iterator[ServerMaker]:
+def maker(folders: Callable[[str], Path]) -> Iterator[ServerMaker]:
     made: list[Server] = []
 
     def make(**settings: str) -> Server:
@@ -190,7 +190,7 @@ def _maker(folders: Callable[[str], Path]) -> Iterator[ServerMaker]:
 @pytest.fixture
 def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerMaker]:
     """Makes servers that the test starts itself: `new_server(LATTICE_FAKE_GPUS="H100:8")`."""
-    yield from _maker(tmp_path_factory.mktemp)
+    yield from maker(tmp_path_factory.mktemp)
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def server(new_server: ServerMaker) -> Server:
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running server with eight pretended GPUs that the tests of a module share."""
-    makers = _maker(tmp_path_factory.mktemp)
+    makers = maker(tmp_path_factory.mktemp)
     made = next(makers)(LATTICE_FAKE_GPUS="H100:8")
     made.start()
     yield made
