@@ -62,10 +62,10 @@ def test_trying_often_does_not_flood_the_trail(admin: TestClient, member: TestCl
     assert len(refused(admin)) == A_MINUTE
 
 
-def record_many(house: House, number: int, **more: str) -> None:
+def record_many(house: House, number: int, private_to: str | None = None) -> None:
     with house.site.db.write() as db:
         for n in range(number):
-            events.record(db, Actor.system(house.home.id), "thing.made", subject_id=f"thing_{n}", **more)
+            events.record(db, Actor.system(house.home.id), "thing.made", subject_id=f"thing_{n}", private_to=private_to)
 
 
 @pytest.mark.database
@@ -127,7 +127,7 @@ FILTERS: list[dict[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize("params", FILTERS, ids=str)
+@pytest.mark.parametrize("params", FILTERS, ids=" ".join)
 def test_a_page_walks_an_index_and_sorts_nothing(house: House, admin: TestClient, params: dict[str, str]) -> None:
     """Asked of SQLite, whose plan of these does not depend on how many rows there are."""
     asked: list[tuple[str, Any]] = []
