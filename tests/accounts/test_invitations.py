@@ -1,0 +1,168 @@
+"""Invitations: a link that admits one person once, for seven days, and never as somebody who has an account."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+from sqlmodel import col, select
+from starlette.testclient import TestClient
+
+from app.accounts.invitations.models import Invitation
+from app.accounts.invitations.service import LIFE
+from app.db import utcnow
+from tests.accounts.people import (
+    API,
+    actions_of,
+    create_organization,
+    invite,
+    join,
+    me,
+    membership,
+    switch,
+    token_of,
+)
+from tests.conftest import House
+
+
+@pytest.mark.database
+def test_the_invited_person_joins_by_the_link(admin: TestClient, anonymous: TestClient) -> None:
+    made = invite(admin, " Carol@Lab.test ", "admin")
+    assert made["state"] == "pending" and made["email"] == "carol@lab.test"
+    assert "carol@lab.test" in anonymous.get("/join", params={"token": token_of(made)}).text
+    assert join(anonymous, token_of(made)) == 303
+    carol = me(anonymous)
+    assert (carol["name"], carol["email"], carol["role"]) == ("Carol", "carol@lab.test", "admin")
+    assert admin.get(f"{API}/invitations/{made['id']}").json()["state"] == "accepted"
+    assert {"invitation.accepted", "member.added"} <= set(actions_of(admin))
+
+
+def test_only_the_tokens_hash_is_kept(admin: TestClient, house: House) -> None:
+    token = token_of(invite(admin, "carol@lab.test"))
+    with house.site.db.read() as db:
+        row = db.exec(select(Invitation)).one()
+    assert token not in repr(row) and len(row.digest or "") == 64
+    assert "link" not in admin.get(f"{API}/invitations").json()["items"][0]
+    assert admin.get(f"{API}/invitations/{row.id}").json()["link"] is None
+
+
+def test_a_link_works_once(admin: TestClient, house: House) -> None:
+    token = token_of(invite(admin, "carol@lab.test"))
+    assert join(house.anonymous(), token) == 303
+    thief = house.anonymous()
+    assert join(thief, token) == 410
+    assert "accepted already" in thief.get("/join", params={"token": token}).text
+
+
+def test_looking_does_not_spend_it(admin: TestClient, anonymous: TestClient) -> None:
+    token = token_of(invite(admin, "carol@lab.test"))
+    for _ in range(3):
+        assert anonymous.get("/join", params={"token": token}).status_code == 200
+    assert join(anonymous, token) == 303
+
+
+def test_a_name_is_needed_and_the_form_keeps_the_link(admin: TestClient, anonymous: TestClient) -> None:
+    token = token_of(invite(admin, "carol@lab.test"))
+    answer = anonymous.post(
+        "/join", params={"token": token}, data={"token": token}, headers={"Sec-Fetch-Site": "same-origin"}
+    )
+    assert answer.status_code == 422 and token in answer.text
+    assert join(anonymous, token) == 303
+
+
+def test_a_revoked_link_is_dead(admin: TestClient, anonymous: TestClient) -> None:
+    made = invite(admin, "carol@lab.test")
+    assert admin.delete(f"{API}/invitations/{made['id']}").status_code == 204
+    assert admin.delete(f"{API}/invitations/{made['id']}").status_code == 204
+    assert join(anonymous, token_of(made)) == 410
+    assert "revoked" in anonymous.get("/join", params={"token": token_of(made)}).text
+
+
+def test_sending_again_replaces_the_link(admin: TestClient, anonymous: TestClient) -> None:
+    made = invite(admin, "carol@lab.test")
+    again = admin.post(f"{API}/invitations/{made['id']}/resend").json()
+    assert again["id"] == made["id"] and again["link"] != made["link"]
+    assert join(anonymous, token_of(made)) == 410
+    assert join(anonymous, token_of(again)) == 303
+    assert admin.post(f"{API}/invitations/{made['id']}/resend").status_code == 409
+    assert admin.delete(f"{API}/invitations/{made['id']}").status_code == 409
+
+
+def test_a_link_lives_seven_days(admin: TestClient, anonymous: TestClient, house: House) -> None:
+    made = invite(admin, "carol@lab.test")
+    with house.site.db.write() as db:
+        past = utcnow() - timedelta(seconds=1)
+        db.connection().execute(update(Invitation).where(col(Invitation.id) == made["id"]).values(expires_at=past))
+    assert join(anonymous, token_of(made)) == 410
+    assert admin.get(f"{API}/invitations", params={"state": "expired"}).json()["items"][0]["id"] == made["id"]
+    again = admin.post(f"{API}/invitations/{made['id']}/resend").json()
+    assert again["state"] == "pending" and timedelta(days=7) == LIFE
+    assert join(anonymous, token_of(again)) == 303
+
+
+def test_one_open_invitation_an_address(admin: TestClient, member: TestClient) -> None:
+    invite(admin, "carol@lab.test")
+    for taken in ("CAROL@lab.test", "bob@lab.test"):
+        answer = admin.post(f"{API}/invitations", json={"email": taken})
+        assert answer.status_code == 409 and answer.json()["errors"][0]["field"] == "email"
+
+
+@pytest.mark.parametrize("email", ["", "nobody", "a b@c.test", "@lab.test", "a@", "a@b\nc.test", "x" * 250 + "@b.test"])
+def test_what_is_no_address_is_refused(admin: TestClient, email: str) -> None:
+    assert admin.post(f"{API}/invitations", json={"email": email}).status_code == 422
+
+
+@pytest.mark.parametrize("extra", [{"organization_id": "org_x"}, {"scopes": ["admin"]}, {"state": "accepted"}])
+def test_nothing_else_can_be_set(admin: TestClient, extra: dict[str, object]) -> None:
+    assert admin.post(f"{API}/invitations", json={"email": "carol@lab.test", **extra}).status_code == 422
+
+
+def test_members_neither_see_nor_send_invitations(admin: TestClient, member: TestClient) -> None:
+    made = invite(admin, "carol@lab.test")
+    assert member.get(f"{API}/invitations").status_code == 403
+    assert member.get(f"{API}/invitations/{made['id']}").status_code == 403
+    assert member.post(f"{API}/invitations", json={"email": "eve@lab.test", "role": "admin"}).status_code == 403
+
+
+def test_a_link_never_signs_in_as_somebody_who_has_an_account(house: House, member: TestClient) -> None:
+    """Whoever makes an organization can invite anybody to it, and sees the link."""
+    mallory = house.member("mallory@lab.test")
+    switch(mallory, create_organization(mallory, "Trap"))
+    token = token_of(invite(mallory, "bob@lab.test"))
+    thief = house.anonymous()
+    assert "Sign in first" in thief.get("/join", params={"token": token}).text
+    assert join(thief, token) == 409
+    assert thief.get(f"{API}/auth/me").status_code == 401
+    assert join(member, token) == 303
+    assert me(member)["organization"]["name"] == "Trap"
+
+
+def test_somebody_else_who_is_signed_in_cannot_use_it(admin: TestClient, member: TestClient) -> None:
+    token = token_of(invite(admin, "carol@lab.test"))
+    assert "For somebody else" in member.get("/join", params={"token": token}).text
+    assert join(member, token) == 409
+
+
+def test_who_was_removed_can_be_invited_again(admin: TestClient, house: House) -> None:
+    house.person("bob@lab.test")
+    admin.delete(f"{API}/members/{membership(admin, 'bob@lab.test')}")
+    token = token_of(invite(admin, "bob@lab.test"))
+    again = house.anonymous()
+    assert join(again, token, name="Bob") == 303 and me(again)["name"] == "Bob"
+
+
+def test_inviting_twice_under_one_key_invites_once(admin: TestClient) -> None:
+    sent = [
+        admin.post(f"{API}/invitations", json={"email": "carol@lab.test"}, headers={"Idempotency-Key": "one"})
+        for _ in range(2)
+    ]
+    assert [a.status_code for a in sent] == [201, 201] and sent[0].json()["id"] == sent[1].json()["id"]
+    assert sent[1].headers["Idempotency-Replayed"] == "true" and sent[1].json()["link"] is None
+
+
+def test_the_page_hands_the_link_over_once(admin: TestClient) -> None:
+    answer = admin.post("/invitations", data={"email": "carol@lab.test", "role": "member"})
+    assert answer.status_code == 201 and "/join?token=" in answer.text
+    wrong = admin.post("/invitations", data={"email": "carol@lab.test"})
+    assert wrong.status_code == 409 and "invited already" in wrong.text
