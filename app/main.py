@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from app.accounts import actions as accounts
+from app.accounts.devices import actions as devices
 from app.accounts.invitations import actions as invitations
 from app.accounts.members import actions as members
 from app.accounts.organizations import actions as organizations
@@ -49,6 +50,7 @@ from app.web.edge import Edge, RequestMetrics
 from app.web.elsewhere import Elsewhere
 from app.web.identify import CookieSigner, Identify
 from app.web.pages import Pages
+from app.web.rates import SharedCounts
 from app.web.routes import not_found, routes_of
 from app.web.serve import House
 from app.web.static import Static
@@ -56,6 +58,7 @@ from app.workers.build import Crew
 
 ACTIONS = [
     *accounts.ACTIONS,
+    *devices.ACTIONS,
     *providers.ACTIONS,
     *workos.ACTIONS,
     *organizations.ACTIONS,
@@ -144,7 +147,7 @@ def create_app(site: Site, *, works: bool = True) -> Starlette:
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
             Middleware(Identify, signer=signer),
         ],
-        lifespan=_lifespan(site, [touches, *([renewals] if renewals else [])], works=works),
+        lifespan=_lifespan(site, [touches, house.limits.counts, *([renewals] if renewals else [])], works=works),
     )
     app.router.redirect_slashes = False
     app.router.default = not_found(house)
@@ -180,7 +183,7 @@ def _plain_routes(site: Site, health: Health) -> list[BaseRoute]:
     ]
 
 
-def _lifespan(site: Site, beside: list[Touches | Renewals], *, works: bool) -> Any:
+def _lifespan(site: Site, beside: list[Touches | SharedCounts | Renewals], *, works: bool) -> Any:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = POOL_SIZE

@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     # limits
     lattice_log_limit: int = Field(1 * GIB, ge=1 << 20)
     lattice_body_limit: int = Field(1 << 20, ge=1 << 10)
+    lattice_rate_limits: CommaList = ()  # such as "writes=60000/minute, sign-in=60/minute"; web/limits.py has the table
     lattice_max_stop_grace: float = Field(900, ge=1)
 
     # how long things are kept, in days
@@ -71,7 +72,12 @@ class Settings(BaseSettings):
         return {k: v for k, v in values.items() if not (isinstance(v, str) and v.strip().startswith("your_"))}
 
     @field_validator(
-        "allowed_hosts", "forwarded_allow_ips", "lattice_secret_keys", "auth_cookie_password", mode="before"
+        "allowed_hosts",
+        "forwarded_allow_ips",
+        "lattice_secret_keys",
+        "auth_cookie_password",
+        "lattice_rate_limits",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:

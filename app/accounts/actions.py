@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from app import __version__, events
 from app.accounts import queries, service, sign_in
@@ -18,6 +19,7 @@ from app.accounts.answers import (
 from app.accounts.bodies import (
     ApiKeyCreate,
     ApiKeyQuery,
+    ApiKeyRotate,
     ApiKeyUpdate,
     ProfileUpdate,
     SignIn,
@@ -26,10 +28,11 @@ from app.accounts.bodies import (
 )
 from app.accounts.models import ApiKey, SignInSession, User
 from app.accounts.providers.protocol import PROBLEMS, RemoteProvider
-from app.web.action import Action, Mount, Scope
+from app.web.action import Action, Limit, Mount, Scope
 from app.web.ask import Ask, NewCookie
 from app.web.fields import own_path
 from app.web.paging import Page
+from app.web.problems import Conflict, Forbidden
 
 SCOPES = {
     Scope.ADMIN: "Every write. Chosen alone: it includes all others.",
@@ -125,12 +128,24 @@ def rename_api_key(ask: Ask, key: ApiKey, body: ApiKeyUpdate) -> ApiKeyView:
     return ApiKeyView.of(key, _owner(ask, key), ask.now)
 
 
-def rotate_api_key(ask: Ask, key: ApiKey) -> ApiKeyMade:
-    key, text = service.rotate_api_key(ask.db, key, actor=ask.actor, now=ask.now)
+def rotate_api_key(ask: Ask, key: ApiKey, body: ApiKeyRotate) -> ApiKeyMade:
+    """Another text for the key. Its owner's alone to do: whoever has the text acts as the owner."""
+    if key.user_id != ask.principal.user_id:
+        raise Forbidden("Only its owner may rotate an API key, since its text lets one act as them; revoke it instead.")
+    overlap = timedelta(seconds=body.overlap)
+    key, text = service.rotate_api_key(ask.db, key, actor=ask.actor, now=ask.now, overlap=overlap)
     return ApiKeyMade.with_secret(key, _owner(ask, key), ask.now, text)
 
 
 def revoke_api_key(ask: Ask, key: ApiKey) -> None:
+    service.revoke_api_key(ask.db, key, actor=ask.actor, now=ask.now)
+
+
+def give_back_api_key(ask: Ask) -> None:
+    """Revoke the API key that asks, whatever its scopes."""
+    key = ask.db.get(ApiKey, ask.principal.key_id) if ask.principal.key_id else None
+    if key is None:
+        raise Conflict("You did not come with an API key; sign out instead.")
     service.revoke_api_key(ask.db, key, actor=ask.actor, now=ask.now)
 
 
@@ -164,9 +179,20 @@ def update_profile(ask: Ask, body: ProfileUpdate) -> Me:
 
 ACTIONS = [
     Action("GET", "/sign-in", show_sign_in, public=True, query=SignInQuery, page="sign-in.html", mount=Mount.HTML),
-    Action("POST", "/sign-in", use_sign_in_link, public=True, body=SignIn, form="/sign-in", then="/", mount=Mount.HTML),
+    Action(
+        "POST",
+        "/sign-in",
+        use_sign_in_link,
+        public=True,
+        body=SignIn,
+        form="/sign-in",
+        then="/",
+        mount=Mount.HTML,
+        limit=Limit.SIGN_IN,
+    ),
     Action("POST", "/auth/logout", log_out, open_write=True, mount=Mount.API_ONLY_PATH, then="/sign-in"),
     Action("GET", "/auth/me", who_am_i, mount=Mount.JSON),
+    Action("DELETE", "/auth/key", give_back_api_key, open_write=True, status=204, mount=Mount.JSON),
     Action("GET", "/auth/allowed-scopes", list_allowed_scopes, public=True, mount=Mount.JSON),
     Action("GET", "/api-keys", list_api_keys, query=ApiKeyQuery, page="api-keys/index.html"),
     Action("GET", "/api-keys/new", new_api_key, page="api-keys/new.html", mount=Mount.HTML),
@@ -190,7 +216,15 @@ ACTIONS = [
         form="/api-keys/{id}",
     ),
     Action(
-        "POST", "/api-keys/{id}/rotate", rotate_api_key, thing=ApiKey, owner_only=True, page="api-keys/created.html"
+        "POST",
+        "/api-keys/{id}/rotate",
+        rotate_api_key,
+        thing=ApiKey,
+        owner_only=True,
+        body=ApiKeyRotate,
+        body_required=False,
+        page="api-keys/created.html",
+        form="/api-keys/{id}",
     ),
     Action("DELETE", "/api-keys/{id}", revoke_api_key, thing=ApiKey, owner_only=True, status=204),
     Action("GET", "/settings", show_settings, page="settings/index.html", mount=Mount.HTML),

@@ -67,6 +67,8 @@ class ApiKeyView:
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+    last_used_ip: str | None
+    previous_works_until: datetime | None  # the text before the last rotation, while it still works
     revoked_at: datetime | None
     made_by_key: str | None
     state: str  # active | expired | revoked
@@ -99,6 +101,8 @@ def _key_fields(key: ApiKey, user: User, now: datetime) -> dict[str, Any]:
         "created_at": key.created_at,
         "expires_at": key.expires_at,
         "last_used_at": key.last_used_at,
+        "last_used_ip": key.last_used_ip,
+        "previous_works_until": key.previous_ends_at if key.previous_ends_at and key.previous_ends_at > now else None,
         "revoked_at": key.revoked_at,
         "made_by_key": key.made_by_key,
         "state": state,

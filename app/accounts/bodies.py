@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from app.accounts.providers.protocol import Reason
+from app.jobs.durations import parse_duration
 from app.web.fields import FilterText, Name
 from app.web.paging import ListQuery
 
+LONGEST_OVERLAP = 24 * 3600  # seconds
 ScopeText = Annotated[str, StringConstraints(max_length=60)]
 
 
@@ -54,6 +56,16 @@ class ApiKeyCreate(Body):
 
 class ApiKeyUpdate(Body):
     name: Name
+
+
+def _overlap(value: object) -> int:
+    return parse_duration(value, least=0, most=LONGEST_OVERLAP)
+
+
+class ApiKeyRotate(Body):
+    """`overlap`: how long the old text works beside the new one, such as `1h`; at most 24 hours."""
+
+    overlap: Annotated[int, BeforeValidator(_overlap, json_schema_input_type=str | float)] = 0
 
 
 class ApiKeyQuery(ListQuery):

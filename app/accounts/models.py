@@ -97,6 +97,8 @@ class ApiKey(SQLModel, table=True):
     name: str = Field(max_length=100)
     prefix: str = Field(max_length=16)
     digest: str = Field(max_length=64, unique=True)
+    previous_digest: str | None = Field(default=None, max_length=64, unique=True)  # of the text before the rotation
+    previous_ends_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))  # until when that one works
     scopes: str = Field(default="", max_length=200)  # sorted, comma between
     role: Role = Field(sa_column=Column(EnumText(Role), nullable=False))  # the owner's when it was made
     made_by_key: str | None = Field(default=None, sa_column=Column(String(40), ForeignKey("api_key.id"), nullable=True))

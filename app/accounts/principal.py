@@ -1,4 +1,5 @@
-"""Who a credential stands for today: one prepared query a request, never cached, so that a revocation counts at once.
+"""Who a credential stands for today, by one prepared query (a second for a key whose text was just rotated). It is
+never cached, so that a revocation counts at once.
 
 The digest of a presented key is compared by an index over SHA-256 digests: what its timing tells is about a hash that
 whoever asks can't steer, not about the key.
@@ -42,11 +43,11 @@ def _person_of(credential: Table, *columns: Any) -> Select[Any]:
 _BY_SESSION = _person_of(_SESSION, _SESSION.c.id).where(
     _SESSION.c.id == bindparam("session_id"), _SESSION.c.expires_at > _NOW
 )
-_BY_KEY = _person_of(_KEY, _KEY.c.id, _KEY.c.scopes, _KEY.c.role).where(
-    _KEY.c.digest == bindparam("digest"),
-    _KEY.c.revoked_at.is_(None),
-    or_(_KEY.c.expires_at.is_(None), _KEY.c.expires_at > _NOW),
+_LIVE_KEY = _person_of(_KEY, _KEY.c.id, _KEY.c.scopes, _KEY.c.role).where(
+    _KEY.c.revoked_at.is_(None), or_(_KEY.c.expires_at.is_(None), _KEY.c.expires_at > _NOW)
 )
+_BY_KEY = _LIVE_KEY.where(_KEY.c.digest == bindparam("digest"))
+_BY_PREVIOUS_KEY = _LIVE_KEY.where(_KEY.c.previous_digest == bindparam("digest"), _KEY.c.previous_ends_at > _NOW)
 
 
 def find_principal(db: Session, credential: Credential, now: datetime) -> Principal | None:
@@ -75,7 +76,9 @@ def _by_session(db: Session, session_id: str, now: datetime) -> Principal | None
 
 
 def _by_key(db: Session, digest: str, now: datetime) -> Principal | None:
-    row = db.connection().execute(_BY_KEY, {"digest": digest, "now": now}).first()
+    presented = {"digest": digest, "now": now}
+    row = db.connection().execute(_BY_KEY, presented).first()
+    row = row or db.connection().execute(_BY_PREVIOUS_KEY, presented).first()
     if row is None:
         return None
     user, name, email, organization, organization_name, role, key, scopes, key_role = row

@@ -99,14 +99,24 @@ def make_api_key(
     return key, text
 
 
-def rotate_api_key(db: Session, key: ApiKey, *, actor: Actor, now: datetime) -> tuple[ApiKey, str]:
-    """Give the key another text; the old one is dead at once. 409 for a revoked key."""
+def rotate_api_key(
+    db: Session, key: ApiKey, *, actor: Actor, now: datetime, overlap: timedelta = timedelta(0)
+) -> tuple[ApiKey, str]:
+    """Give the key another text; the old one works for `overlap` longer, any before it is dead.
+
+    409 for a revoked key.
+    """
     if key.revoked_at is not None:
         raise Conflict("This key is revoked; make a new one.")
     text = new_key_text()
+    ends = now + overlap if overlap else None
+    key.previous_digest, key.previous_ends_at = (key.digest, ends) if ends else (None, None)
     key.digest, key.prefix = digest_of(text), text[:SHOWN_PREFIX]
     db.add(key)
-    events.record(db, actor, "api_key.rotated", subject_id=key.id, subject_name=key.name, private_to=key.user_id)
+    events.record(
+        db, actor, "api_key.rotated", subject_id=key.id, subject_name=key.name, private_to=key.user_id,
+        data={"previous_works_until": ends},
+    )  # fmt: skip
     return key, text
 
 

@@ -26,7 +26,7 @@ class Touches:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._noted: dict[str, datetime] = {}
+        self._noted: dict[str, tuple[datetime, str]] = {}
         self._written: dict[str, datetime] = {}
         self._lock = threading.Lock()
         self._ending = threading.Event()
@@ -38,16 +38,16 @@ class Touches:
         def find_and_note(db: Session, credential: Credential, now: datetime) -> Principal | None:
             found = find(db, credential, now)
             if found is not None:
-                self._note(found.key_id or found.session_id or "", now)
+                self._note(found.key_id or found.session_id or "", now, getattr(credential, "ip", ""))
             return found
 
         return find_and_note
 
-    def _note(self, used: str, now: datetime) -> None:
+    def _note(self, used: str, now: datetime, ip: str) -> None:
         written = self._written.get(used)
         if written is None or now - written >= ONCE_IN:
             with self._lock:
-                self._noted[used] = now
+                self._noted[used] = (now, ip[:45])
 
     def start(self) -> None:
         self._thread.start()
@@ -70,12 +70,14 @@ class Touches:
         if not noted:
             return
         with self._db.write() as db:
-            for used, at in noted.items():
+            for used, (at, ip) in noted.items():
                 if used.startswith("key_"):
-                    db.connection().execute(update(ApiKey).where(col(ApiKey.id) == used).values(last_used_at=at))
+                    seen = {"last_used_at": at, **({"last_used_ip": ip} if ip else {})}
+                    db.connection().execute(update(ApiKey).where(col(ApiKey.id) == used).values(**seen))
                 else:
                     db.connection().execute(
                         update(SignInSession).where(col(SignInSession.id) == used).values(last_seen_at=at)
                     )
-        newest = max(noted.values())
-        self._written = {k: v for k, v in {**self._written, **noted}.items() if newest - v < ONCE_IN}
+        times = {used: at for used, (at, _) in noted.items()}
+        newest = max(times.values())
+        self._written = {k: v for k, v in {**self._written, **times}.items() if newest - v < ONCE_IN}

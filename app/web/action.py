@@ -54,6 +54,17 @@ class Mount(StrEnum):
     API_ONLY_PATH = "api"  # once, under /api/v1, but answering as HTML does (sign-in's callback)
 
 
+class Limit(StrEnum):
+    """What is counted and bounded; web/limits.py has how much and of whom."""
+
+    WRITES = "writes"  # every write that names no other
+    SIGN_IN = "sign-in"
+    KEY_FAILURES = "key-failures"
+    DEVICE_CODES = "device-codes"
+    DEVICE_POLLS = "device-polls"
+    USER_CODES = "user-codes"
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """One operation.
@@ -69,6 +80,9 @@ class Action:
     `public`: for anybody, signed in or not.
     `open_write`: a write that any key or session may do, whatever its scopes (none but sign-out and the like).
     `body`, `query`: pydantic models; `yaml` reads an `application/yaml` body into the body model's plain values.
+    `body_required`: when false, no body at all is an empty one.
+    `forms`: the JSON mount takes the body as a form too, as OAuth's endpoints must.
+    `limit`: how often it may be asked; a write without it counts among all writes of whoever asks.
     `page`: the template of the HTML face; on a write it is rendered instead of a redirect.
     `form`: the GET path of the page that shows the body's mistakes.
     `then`: where HTML goes after a write: a path with `{id}`; None: to the thing, or to the list after DELETE.
@@ -89,6 +103,9 @@ class Action:
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     yaml: Callable[[bytes], Mapping[str, Any]] | None = None
+    body_required: bool = True
+    forms: bool = False
+    limit: Limit | None = None
     page: str | None = None
     form: str | None = None
     then: str | None = None
@@ -103,6 +120,10 @@ class Action:
     @property
     def writes(self) -> bool:
         return self.method not in {"GET", "HEAD"}
+
+    @property
+    def counts_as(self) -> Limit | None:
+        return self.limit or (Limit.WRITES if self.writes else None)
 
     @property
     def name(self) -> str:

@@ -146,6 +146,7 @@ def problem_json(problem: Problem, request_id: str) -> Response:
         "status": problem.status,
         "detail": problem.detail,
         "errors": [dataclasses.asdict(e) for e in problem.errors],
+        **problem.members,
     }
     if problem.status >= 500:
         document["request_id"] = request_id

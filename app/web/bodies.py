@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
 from app.web.action import Action
-from app.web.forms import FORM_TYPES, FormFields, parse_form
+from app.web.forms import FORM_TYPES, URLENCODED, FormFields, parse_form
 from app.web.problems import BadRequest, FieldError, Invalid, TooLarge, UnsupportedMedia
 
 
@@ -60,14 +60,18 @@ def read_form(received: Received, raw_type: str) -> FormFields:
 
 def check_media(action: Action, received: Received, *, html: bool) -> None:
     """415, then 413. An Action without a body model ignores what was sent."""
-    known = set(FORM_TYPES) if html else {"application/json"} | ({"application/yaml"} if action.yaml else set())
-    nothing_typed = html and not received.data and not received.content_type
+    known = set(FORM_TYPES) if html else _known_types(action)
+    nothing_typed = (html or not action.body_required) and not received.data and not received.content_type
     if action.body is not None and received.content_type not in known and not nothing_typed:
         names = " or ".join(sorted(known))
         given = received.content_type[:80] or "none"
         raise UnsupportedMedia(f"Send the body as {names}; the Content-Type given is {given}.")
     if received.too_large:
         raise TooLarge(f"The body is larger than {received.limit:,} bytes.")
+
+
+def _known_types(action: Action) -> set[str]:
+    return {"application/json", *(["application/yaml"] * bool(action.yaml)), *([URLENCODED] * action.forms)}
 
 
 def build_body(action: Action, received: Received, form: FormFields | None) -> BaseModel | None:
@@ -77,6 +81,10 @@ def build_body(action: Action, received: Received, form: FormFields | None) -> B
     if form is not None:
         reshape = getattr(action.body, "from_form", None)
         values: Any = reshape(form.nested()) if reshape else form.nested()
+    elif action.forms and received.content_type == URLENCODED:
+        values = parse_form(received.data, URLENCODED).nested()
+    elif not action.body_required and not received.data:
+        values = {}
     elif action.yaml is not None and received.content_type == "application/yaml":
         values = action.yaml(received.data)
     else:

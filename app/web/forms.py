@@ -16,7 +16,8 @@ from python_multipart.exceptions import FormParserError
 
 from app.web.problems import BadRequest, Problem
 
-FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+URLENCODED = "application/x-www-form-urlencoded"
+FORM_TYPES = (URLENCODED, "multipart/form-data")
 MOST_FIELDS = 2000
 
 

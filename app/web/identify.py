@@ -6,7 +6,9 @@ Where a key and a cookie both come, the key alone counts. A dead cookie is nobod
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 from itsdangerous import BadSignature, URLSafeSerializer
 from starlette.datastructures import Headers
@@ -14,13 +16,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 COOKIE = "lattice_session"
 KEY_PREFIX = "lk_"
+KEY_TEXT = re.compile(r"lk_[\w-]{32}")
 
 
 @dataclass(frozen=True, slots=True)
 class KeyCredential:
-    """A presented API key, as its SHA-256; None when what was presented can't be a key."""
+    """A presented API key, as its SHA-256; None when what was presented can't be a key. `ip`: from where."""
 
     digest: str | None
+    ip: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +67,22 @@ class Identify:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            scope["lattice.credential"] = self._credential(Headers(scope=scope))
+            scope["lattice.credential"] = self._credential(Headers(scope=scope), (scope.get("client") or ("",))[0])
         await self.app(scope, receive, send)
 
-    def _credential(self, headers: Headers) -> Credential:
+    def _credential(self, headers: Headers, ip: str) -> Credential:
         authorization = headers.get("authorization")
         if authorization is not None:
             scheme, _, key = authorization.partition(" ")
             is_key = scheme.lower() == "bearer" and key.startswith(KEY_PREFIX) and len(key) < 200
-            return KeyCredential(digest_of(key) if is_key else None)
+            return KeyCredential(digest_of(key) if is_key else None, ip)
         value = _cookie(headers.get("cookie", ""))
         return None if value is None else CookieCredential(self.signer.read(value))
+
+
+def has_key(query: str) -> bool:
+    """Whether an API key stands in the address, where logs and histories would keep it."""
+    return KEY_PREFIX in query and any(KEY_TEXT.fullmatch(value) for _, value in parse_qsl(query))
 
 
 def _cookie(header: str) -> str | None:

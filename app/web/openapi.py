@@ -16,6 +16,7 @@ from pydantic.json_schema import JsonSchemaMode
 from app import __version__
 from app.web import answer
 from app.web.action import Action, Kind, Mount
+from app.web.forms import URLENCODED
 from app.web.gate import needed_scope
 from app.web.streams import ByteStream, EventStream, Text
 
@@ -30,6 +31,8 @@ PROBLEM = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "request_id": {"type": "string"},
+        "error": {"type": "string", "description": "OAuth's error code (RFC 6749, RFC 8628), where one is defined."},
+        "error_description": {"type": "string"},
         "errors": {
             "type": "array",
             "items": {
@@ -49,6 +52,7 @@ MEANINGS = {
     413: "The body is too large.",
     415: "The content type is not one of these.",
     422: "Some fields can't be accepted.",
+    429: "Too many of these; `Retry-After` says in how many seconds again.",
     503: "The database can't be reached.",
 }
 
@@ -183,7 +187,9 @@ def _request_body(row: Action, schemas: _Schemas) -> dict[str, Any]:
     content: dict[str, Any] = {"application/json": {"schema": schemas.body(row)}}
     if row.yaml is not None:
         content["application/yaml"] = {"schema": {"type": "string"}}
-    return {"required": True, "content": content}
+    if row.forms:
+        content[URLENCODED] = {"schema": schemas.body(row)}
+    return {"required": row.body_required, "content": content}
 
 
 def _success(row: Action, schemas: _Schemas) -> dict[str, Any]:
@@ -211,7 +217,7 @@ def _content(row: Action, schemas: _Schemas) -> dict[str, Any]:
 
 
 def _problems(row: Action) -> dict[str, Any]:
-    statuses = {401, 503}  # a dead key is refused everywhere, also where anybody may
+    statuses = {400, 401, 429, 503}  # a key in the address, or a dead one, is refused everywhere
     if row.writes:
         statuses |= {403, 409}
     if row.role is not None:
@@ -219,11 +225,9 @@ def _problems(row: Action) -> dict[str, Any]:
     if row.thing is not None:
         statuses |= {404}
     if row.body is not None:
-        statuses |= {400, 413, 415, 422}
-    if row.query is not None:
-        statuses |= {400, 422}
-    if row.status == 201:
-        statuses |= {400, 422}
+        statuses |= {413, 415, 422}
+    if row.query is not None or row.status == 201:
+        statuses |= {422}
     return {
         str(status): {
             "description": MEANINGS[status],

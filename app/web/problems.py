@@ -18,18 +18,24 @@ class FieldError:
 
 
 class Problem(Exception):
-    """Raised anywhere under a handler; `detail` is one sentence for a person."""
+    """Raised anywhere under a handler; `detail` is one sentence for a person, `members` are more of the JSON."""
 
     status = 500
     title = "Something went wrong"
 
     def __init__(
-        self, detail: str, *, errors: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
+        self,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+        self.members = dict(members or {})
 
 
 class BadRequest(Problem):

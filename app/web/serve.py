@@ -25,16 +25,18 @@ from starlette.types import Scope as AsgiScope
 from app.db import utcnow
 from app.site import Site
 from app.web import answer, cookies, idempotency
-from app.web.action import Action, Kind, Mount
+from app.web.action import Action, Kind, Limit, Mount
 from app.web.answer import HtmlAnswer, wants_fragment
 from app.web.ask import Actor, Ask, Principal
 from app.web.bodies import Received, build_body, check_media, read_form, receive_body, validated
 from app.web.elsewhere import Elsewhere, OwnOrganization
 from app.web.forms import Form, FormFields
 from app.web.gate import admit, load_thing
-from app.web.identify import COOKIE, CookieCredential, CookieSigner, Credential, KeyCredential
+from app.web.identify import COOKIE, CookieCredential, CookieSigner, Credential, KeyCredential, has_key
+from app.web.limits import Limits
 from app.web.origin import require_same_origin
 from app.web.problems import (
+    BadRequest,
     Conflict,
     Forbidden,
     MethodNotAllowed,
@@ -49,6 +51,10 @@ from app.web.streams import ByteStream, EventStream, guarded, read_on
 log = logging.getLogger("lattice.web")
 FindPrincipal = Callable[[Session, Credential, datetime], Principal | None]
 NOTICE = "lattice_notice"  # a signed sentence about the write before, shown once
+KEY_IN_ADDRESS = (
+    "An API key does not belong in an address, where logs and histories keep it: send it as "
+    "`Authorization: Bearer lk_…`, and revoke this one."
+)
 FORM_STATUSES = {400, 409, 413, 422}
 
 
@@ -66,6 +72,7 @@ class House:
         self.find = find
         self.html = html
         self.signer = signer
+        self.limits = Limits(site.db, site.settings.lattice_rate_limits)
         self.elsewhere = elsewhere
         self.refusals = Refusals(site.db)
         self.notice_signer = CookieSigner(site.cookie_passwords, "notice")
@@ -150,6 +157,7 @@ class Exchange:
         self.form: FormFields | None = None
         self.now = utcnow()
         self.me: Principal | None = None
+        self.rates: dict[str, str] = {}
         self.action: Action | None = None
         self.cookie_is_dead = False
 
@@ -160,7 +168,12 @@ class Exchange:
             result = self._refuse(error)
         if isinstance(result, Response) and self.cookie_is_dead:
             result.delete_cookie(COOKIE, path="/")
-        return result
+        return self._with_rates(result) if isinstance(result, Response) else result
+
+    def _with_rates(self, response: Response) -> Response:
+        for name, value in self.rates.items():
+            response.headers.setdefault(name, value)
+        return response
 
     async def relay(self, relayed: Relayed) -> Response:
         ask = relayed.ask
@@ -170,9 +183,9 @@ class Exchange:
                 await ask.writing(partial(relayed.claim.keep, thing_id=value.id, now=self.now))
             for worker in ask.to_wake:
                 self.house.site.wake(worker)
-            return await anyio.to_thread.run_sync(self._finish, ask, value)
+            return self._with_rates(await anyio.to_thread.run_sync(self._finish, ask, value))
         except Exception as error:
-            return await anyio.to_thread.run_sync(self._refuse_write, ask.action, error)
+            return self._with_rates(await anyio.to_thread.run_sync(self._refuse_write, ask.action, error))
 
     def _refuse(self, error: Exception) -> Response:
         """The answer to what went wrong; anything unforeseen is raised again, and answered at the edge."""
@@ -217,19 +230,30 @@ class Exchange:
     def _respond(self) -> Result:
         action = self.action = self._action()
         credential: Credential = self.request.scope["lattice.credential"]
+        if has_key(self.request.url.query):
+            raise BadRequest(KEY_IN_ADDRESS)
         with self.house.site.db.read() as db:
             self.me = self._principal(db, credential)
             if isinstance(credential, KeyCredential) and self.me is None:
+                self._count(Limit.KEY_FAILURES)
                 raise Unauthenticated("The API key is unknown, expired or revoked.")
             admit(action, self.me)
             if action.writes and not isinstance(credential, KeyCredential) and (self.me or self.html):
                 require_same_origin(self.request)
+            self._count(action.counts_as)
             thing = load_thing(db, action, self.me, self.request.path_params["id"]) if action.thing else None
             if not action.writes and action.kind is not Kind.RELAY:
                 ask = self._ask(action, db)
                 value = self._call(ask, thing, None)
                 return value if isinstance(value, (EventStream, ByteStream)) else self._finish(ask, value)
         return self._write(action, thing)
+
+    def _count(self, limit: Limit | None) -> None:
+        """Raises TooManyRequests when whoever asks has had enough."""
+        if limit is not None:
+            ip = self.request.client.host if self.request.client else ""
+            identity = self.me.identity if self.me else None
+            self.rates = self.house.limits.count(limit, identity=identity, ip=ip)
 
     def _action(self) -> Action:
         method = self.request.method

@@ -50,6 +50,7 @@ class Cleaner:
         more |= self._remove_rows("idempotency_key", "created_at", now - KEEP)
         for table, column in (("sign_in_link", "expires_at"), ("sign_in_session", "expires_at")):
             more |= self._remove_rows(table, column, now)
+        more |= self._remove_rows("device_sign_in", "expires_at", now - timedelta(hours=1))
         more |= self._remove_rows("lease", "expires_at", now - timedelta(days=1))
         more |= self._remove_rows("worker_beat", "at", now - timedelta(days=1))
         if not more:

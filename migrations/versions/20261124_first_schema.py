@@ -75,6 +75,16 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "rate_count",
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key", "ends_at", name=op.f("pk_rate_count")),
+    )
+    with op.batch_alter_table("rate_count", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_rate_count_ends_at"), ["ends_at"], unique=False)
+
+    op.create_table(
         "session_ending",
         sa.Column("external_session_id", sa.String(length=255), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -106,6 +116,8 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("prefix", sa.String(length=16), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("previous_digest", sa.String(length=64), nullable=True),
+        sa.Column("previous_ends_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("scopes", sa.String(length=200), nullable=False),
         sa.Column("role", sa.String(length=24), nullable=False),
         sa.Column("made_by_key", sa.String(length=40), nullable=True),
@@ -121,6 +133,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_api_key_user_id_user_account")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_key")),
         sa.UniqueConstraint("digest", name=op.f("uq_api_key_digest")),
+        sa.UniqueConstraint("previous_digest", name=op.f("uq_api_key_previous_digest")),
     )
     with op.batch_alter_table("api_key", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_api_key_made_by_key"), ["made_by_key"], unique=False)
@@ -128,6 +141,36 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_api_key_organization_id_user_id_id"), ["organization_id", "user_id", "id"], unique=False
         )
+
+    op.create_table(
+        "device_sign_in",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("organization_id", sa.String(length=40), nullable=True),
+        sa.Column("user_id", sa.String(length=40), nullable=True),
+        sa.Column("role", sa.String(length=24), nullable=True),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("user_code", sa.String(length=8), nullable=False),
+        sa.Column("client", sa.String(length=60), nullable=False),
+        sa.Column("host", sa.String(length=60), nullable=False),
+        sa.Column("ip", sa.String(length=45), nullable=False),
+        sa.Column("user_agent", sa.String(length=300), nullable=False),
+        sa.Column("scopes", sa.String(length=200), nullable=False),
+        sa.Column("days", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=24), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("interval", sa.Integer(), nullable=False),
+        sa.Column("polled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["organization.id"], name=op.f("fk_device_sign_in_organization_id_organization")
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_device_sign_in_user_id_user_account")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_device_sign_in")),
+        sa.UniqueConstraint("digest", name=op.f("uq_device_sign_in_digest")),
+        sa.UniqueConstraint("user_code", name=op.f("uq_device_sign_in_user_code")),
+    )
+    with op.batch_alter_table("device_sign_in", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_device_sign_in_expires_at"), ["expires_at"], unique=False)
 
     op.create_table(
         "event",
@@ -633,6 +676,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_event_at"))
 
     op.drop_table("event")
+    with op.batch_alter_table("device_sign_in", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_device_sign_in_expires_at"))
+
+    op.drop_table("device_sign_in")
     with op.batch_alter_table("api_key", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_api_key_organization_id_user_id_id"))
         batch_op.drop_index(batch_op.f("ix_api_key_organization_id_id"))
@@ -645,6 +692,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_session_ending_created_at"))
 
     op.drop_table("session_ending")
+    with op.batch_alter_table("rate_count", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_rate_count_ends_at"))
+
+    op.drop_table("rate_count")
     with op.batch_alter_table("provider_event", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_provider_event_done_at_received_at"))
 

@@ -1,0 +1,142 @@
+"""Counts of requests over fixed windows, shared by all replicas through one table: a storage for the library `limits`.
+
+A request only counts in memory. Once a second a thread adds what is new to the table and learns what the other
+replicas counted, so that ordinary requests cost no write; between two looks replicas may let a little more through.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from limits.storage import Storage
+from sqlalchemy import BigInteger, Column, Index, text
+from sqlmodel import Field, Session, SQLModel
+
+from app.db import Database
+
+log = logging.getLogger("lattice.limits")
+SYNC_EVERY = 1.0
+MOST_WINDOWS = 100_000  # in memory: so many addresses at once are no one client's doing, and go uncounted
+KEY_LENGTH = 200
+
+ADD = text(
+    "INSERT INTO rate_count (key, ends_at, count) VALUES (:key, :ends_at, :new) "
+    "ON CONFLICT (key, ends_at) DO UPDATE SET count = rate_count.count + excluded.count RETURNING count"
+)
+FORGET = text("DELETE FROM rate_count WHERE ends_at <= :now")
+
+
+class RateCount(SQLModel, table=True):
+    """How much one principal or address did in one window. `ends_at` is in seconds since 1970."""
+
+    __tablename__ = "rate_count"
+    __table_args__ = (Index(None, "ends_at"),)
+
+    key: str = Field(primary_key=True, max_length=KEY_LENGTH)
+    ends_at: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    count: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+@dataclass(slots=True)
+class Window:
+    """One key's window: counted here, of that told to the table, and counted by the other replicas."""
+
+    ends_at: int
+    here: int = 0
+    told: int = 0
+    elsewhere: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.here + self.elsewhere
+
+
+class SharedCounts(Storage):
+    """`steps`: by a key's first part, how much must be new before it is worth a write; 1 where it is not named."""
+
+    STORAGE_SCHEME = None
+    base_exceptions = Exception
+
+    def __init__(self, db: Database, steps: Mapping[str, int], clock: Callable[[], float] = time.time) -> None:
+        super().__init__()
+        self._db = db
+        self._steps = steps
+        self._clock = clock
+        self._windows: dict[str, Window] = {}
+        self._lock = threading.Lock()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="lattice-limits", daemon=True)
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Windows begin at multiples of their length, so that all replicas mean the same one."""
+        now = self._clock()
+        with self._lock:
+            window = self._windows.get(key)
+            if window is None or window.ends_at <= now:
+                if len(self._windows) >= MOST_WINDOWS and key not in self._windows:
+                    return amount
+                window = self._windows[key] = Window(int(now // expiry + 1) * expiry)
+            window.here += amount
+            return window.total
+
+    def get(self, key: str) -> int:
+        window = self._windows.get(key)
+        return window.total if window is not None and window.ends_at > self._clock() else 0
+
+    def get_expiry(self, key: str) -> float:
+        window = self._windows.get(key)
+        return window.ends_at if window is not None else self._clock()
+
+    def check(self) -> bool:
+        return self._db.is_reached()
+
+    def reset(self) -> int | None:
+        with self._lock:
+            count = len(self._windows)
+            self._windows = {}
+        return count
+
+    def clear(self, key: str) -> None:
+        with self._lock:
+            self._windows.pop(key, None)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ending.set()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        while not self._ending.wait(SYNC_EVERY):
+            try:
+                self.sync()
+            except Exception:
+                log.warning("the counts of requests could not be shared; trying again", exc_info=True)
+
+    def sync(self) -> None:
+        """Tell the table what is new here, and learn the totals."""
+        now = self._clock()
+        with self._lock:
+            self._windows = {key: w for key, w in self._windows.items() if w.ends_at > now}
+            due = [(key, w, w.here) for key, w in self._windows.items() if w.here - w.told >= self._step(key)]
+        if not due:
+            return
+        with self._db.write() as db:
+            totals = [_add(db, key, window, here) for key, window, here in due]
+            db.connection().execute(FORGET, {"now": int(now)})
+        with self._lock:
+            for (_, window, here), total in zip(due, totals, strict=True):
+                window.told, window.elsewhere = here, total - here
+
+    def _step(self, key: str) -> int:
+        return self._steps.get(key.partition("/")[0], 1)
+
+
+def _add(db: Session, key: str, window: Window, here: int) -> int:
+    values = {"key": key[:KEY_LENGTH], "ends_at": window.ends_at, "new": here - window.told}
+    return int(db.connection().execute(ADD, values).scalar_one())
