@@ -300,7 +300,7 @@ class Exchange:
     def _query(self, action: Action) -> BaseModel | None:
         if action.query is None:
             return None
-        known = action.query.model_fields
+        known = {field.alias or name for name, field in action.query.model_fields.items()}
         values: dict[str, Any] = {}
         for name, value in self.request.query_params.multi_items():
             if (self.html and name not in known) or (self.html and value == ""):
