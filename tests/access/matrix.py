@@ -10,8 +10,12 @@ from dataclasses import dataclass
 
 from starlette.testclient import TestClient
 
-from app.accounts.actions import log_out
-from app.accounts.models import ApiKey, SignInSession, User
+from app.accounts.actions import give_back_api_key, log_out
+from app.accounts.invitations.models import Invitation
+from app.accounts.members.actions import remove_member
+from app.accounts.models import ApiKey, Membership, Organization, SignInSession, User
+from app.accounts.queries import membership
+from app.accounts.teams.models import Team
 from app.jobs.models import Job
 from app.main import ACTIONS
 from app.pools.models import NodePool
@@ -20,6 +24,7 @@ from app.web.answer import API
 from tests.conftest import House
 
 REFUSALS = {401, 403, 404}
+LEAVING = {log_out, give_back_api_key, remove_member}  # who was let in is out afterwards
 
 
 @dataclass(frozen=True)
@@ -34,10 +39,16 @@ class Column:
 class Matrix:
     def __init__(self, house: House) -> None:
         self.house = house
-        self.bob = house.person("bob@lab.test")
-        self.eve = house.person("eve@lab.test")
+        self.made = 0
         self.elsewhere = house.organization("Elsewhere")
-        self.browsers = {user.id: house.sign_in(user) for user in (self.bob, self.eve, house.admin_user)}
+        self._arrive()
+
+    def _arrive(self) -> None:
+        """Everybody is there and signed in, also who has just left."""
+        self.bob = self.house.person("bob@lab.test")
+        self.eve = self.house.person("eve@lab.test")
+        users = (self.bob, self.eve, self.house.admin_user)
+        self.browsers = {user.id: self.house.sign_in(user) for user in users}
         self.columns = list(self._columns())
 
     def _columns(self) -> Iterator[Column]:
@@ -69,8 +80,8 @@ class Matrix:
         if action.thing is not None:
             path = path.replace("{id}", MAKERS[action.thing](self, self.bob))
         status = self._send(action, prefix + path, column.client, html=not prefix)
-        if action.handler is log_out:
-            self.columns = list(self._columns())  # those that asked are signed out now
+        if action.handler in LEAVING and status not in REFUSALS:
+            self._arrive()
         return str(status) if status in REFUSALS else "ok"
 
     def _send(self, action: Action, path: str, client: TestClient, *, html: bool) -> int:
@@ -116,7 +127,38 @@ def _pool(matrix: Matrix, owner: User) -> str:
     return str(matrix.browsers[owner.id].get(f"{API}/node-pools").json()["items"][0]["id"])
 
 
+def _member(matrix: Matrix, owner: User) -> str:
+    with matrix.house.site.db.read() as db:
+        found = membership(db, matrix.house.home.id, owner.id)
+    assert found is not None
+    return found.id
+
+
+def _organization(matrix: Matrix, _owner: User) -> str:
+    return matrix.house.home.id
+
+
+def _team(matrix: Matrix, _owner: User) -> str:
+    matrix.made += 1
+    return _created(matrix, "teams", {"name": f"Team {matrix.made}"})
+
+
+def _invitation(matrix: Matrix, _owner: User) -> str:
+    matrix.made += 1
+    return _created(matrix, "invitations", {"email": f"invited{matrix.made}@lab.test"})
+
+
+def _created(matrix: Matrix, noun: str, body: dict[str, str]) -> str:
+    answer = matrix.browsers[matrix.house.admin_user.id].post(f"{API}/{noun}", json=body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
 MAKERS: dict[type, Callable[[Matrix, User], str]] = {
+    Membership: _member,
+    Organization: _organization,
+    Team: _team,
+    Invitation: _invitation,
     Job: _job,
     ApiKey: _api_key,
     SignInSession: _session,
