@@ -12,7 +12,6 @@ from app.accounts.providers.protocol import ProviderUnreachable, Reason, SignInR
 from app.accounts.workos.api import Api, WorkOSRefused
 from app.accounts.workos.shapes import KeySetShape
 
-FRESH = 300.0  # seconds for which a set is not asked for again
 SPARING = 10.0  # seconds between two questions for a key that is not in the set
 LEEWAY = 60  # seconds that clocks may differ
 ALGORITHMS = ["RS256"]
@@ -29,14 +28,12 @@ class Keys:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._set: KeySetShape | None = None
-        self._asked_at = -FRESH
+        self._asked_at = 0.0
         self._lock = threading.Lock()
 
     def reach(self) -> None:
-        """Make sure that WorkOS answers, or did within FRESH seconds. Raises ProviderUnreachable."""
+        """Ask for the keys anew, which shows whether WorkOS answers. Raises ProviderUnreachable."""
         with self._lock:
-            if self._api.trouble is None and time.monotonic() - self._asked_at < FRESH:
-                return
             self._ask()
 
     def verify(self, access_token: str) -> Claims:
