@@ -8,7 +8,7 @@ import orjson
 
 from app.events import queries as event_queries
 from app.events.answers import EventView
-from app.jobs import logs, matches, preview, queries, service, views
+from app.jobs import logs, matches, preview, queries, service, sharing, views
 from app.jobs.answers import (
     JobCount,
     JobDetail,
@@ -108,10 +108,11 @@ def show_totals(ask: Ask) -> JobTotals:
 def new_job(ask: Ask) -> NewJob:
     q: NewJobQuery = ask.query
     pools = [PoolChoice(pool.id, pool.name) for pool in pools_of(ask.db, ask.organization_id)]
+    teams = sharing.offered(ask.db, ask.principal)
     job = ask.db.get(Job, q.from_) if q.from_ else None
-    if job is None or job.organization_id != ask.organization_id or not may_see(job, ask.principal):
-        return NewJob(pools, None)
-    return NewJob(pools, dump_task(orjson.loads(queries.document(ask.db, job.id))))
+    if job is None or job.organization_id != ask.organization_id or not may_see(ask.db, job, ask.principal):
+        return NewJob(pools, None, teams)
+    return NewJob(pools, dump_task(orjson.loads(queries.document(ask.db, job.id))), teams)
 
 
 def preview_job(ask: Ask, body: JobSubmit) -> JobPreview:
@@ -132,12 +133,14 @@ def show_job(ask: Ask, job: Job) -> JobDetail:
     if not ask.html:
         return shown
     tail = logs.tail_text(ask.site.logs, job.id, queries.log_state(ask.db, job.id))
-    return JobWithLog(**{f.name: getattr(shown, f.name) for f in dataclasses.fields(shown)}, log_tail=tail)
+    whole = {f.name: getattr(shown, f.name) for f in dataclasses.fields(shown)}
+    return JobWithLog(**whole, log_tail=tail, teams=sharing.offered(ask.db, ask.principal) if shown.may.change else [])
 
 
 def update_job(ask: Ask, job: Job, body: JobUpdate) -> JobDetail:
     """Rename the job, change its priority or who may see it."""
-    service.change(ask.db, job, body.model_dump(exclude_none=True), ask.actor)
+    values = sharing.columns_of(ask.db, ask.organization_id, body, ask.principal.user_id)
+    service.change(ask.db, job, values, ask.actor)
     ask.wake("scheduler")
     return views.detail(ask.db, job, ask.principal)
 

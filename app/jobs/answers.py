@@ -90,10 +90,20 @@ class TimelineStep:
     detail: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TeamChoice:
+    id: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDetail(JobSummary):
-    """The whole job. `secrets` has names with null; `task` is the job as a SkyPilot task YAML."""
+    """The whole job. `secrets` has names with null; `task` is the job as a SkyPilot task YAML.
 
+    `team` is the one that it is shared with, where `visibility` is `team`.
+    """
+
+    team: TeamChoice | None
     setup: str | None
     run: str
     envs: dict[str, str]
@@ -116,8 +126,9 @@ class JobDetail(JobSummary):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobWithLog(JobDetail):
-    """The page's value: the job, and the end of its log for browsers that run no scripts."""
+    """The page's value: the job, the end of its log for browsers that run no scripts, teams it could be shared with."""
 
+    teams: list[TeamChoice]
     log_tail: str
 
 
@@ -194,6 +205,7 @@ class NewJob:
 
     pools: list[PoolChoice]
     task: str | None
+    teams: list[TeamChoice]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from app.jobs.form_fields import split_choice
 from app.jobs.models import JobState, Visibility
 from app.jobs.search import MIN_LENGTH
 from app.jobs.spec import PRIORITY_MOST
-from app.jobs.values import NAME_MOST, check_name
+from app.jobs.values import NAME_MOST, Line, check_name, check_team
 from app.web.fields import FilterText, Id
 from app.web.paging import ListQuery
 
@@ -61,6 +62,16 @@ class JobUpdate(BaseModel):
     name: Annotated[str, AfterValidator(check_name), Field(max_length=NAME_MOST)] | None = None
     priority: Annotated[int, Field(ge=-PRIORITY_MOST, le=PRIORITY_MOST)] | None = None
     visibility: Visibility | None = None
+    team: Annotated[Line | None, Field(description="Name or id of the team that sees it, with visibility team.")] = None
+
+    @classmethod
+    def from_form(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        return split_choice(fields)
+
+    @model_validator(mode="after")
+    def _team_with_its_visibility(self) -> JobUpdate:
+        check_team(self.visibility is Visibility.TEAM, self.team)
+        return self
 
 
 class JobStopMany(BaseModel):

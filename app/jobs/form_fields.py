@@ -20,7 +20,7 @@ def from_form_fields(fields: dict[str, Any]) -> dict[str, Any]:
     replaces every other field except the pool that was picked. Raises Invalid."""
     if task := fields.get("task_yaml"):
         return _with_pool(parse_task(str(task).encode("utf-8", "surrogatepass")), fields.get("pool"))
-    values = {name: value for name, value in fields.items() if name not in LINES}
+    values = split_choice({name: value for name, value in fields.items() if name not in LINES})
     for name, field in LINES.items():
         if lines := fields.get(name):
             values[field] = {**_map(values.get(field)), **parse_variables(str(lines), name)}
@@ -31,6 +31,12 @@ def from_form_fields(fields: dict[str, Any]) -> dict[str, Any]:
     if isinstance(accelerators, str) and "," in accelerators and "{" not in accelerators:
         resources["accelerators"] = [part.strip() for part in accelerators.split(",") if part.strip()]
     return {**values, "resources": resources} if resources else values
+
+
+def split_choice(fields: dict[str, Any]) -> dict[str, Any]:
+    """One field of the form chooses both: a `visibility` of `team:ID` is visibility `team` and that team."""
+    kind, colon, team = str(fields.get("visibility", "")).partition(":")
+    return {**fields, "visibility": kind, "team": team} if colon else fields
 
 
 def _typed(values: dict[str, Any], names: tuple[str, ...], made: Callable[[str], object]) -> None:

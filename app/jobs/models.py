@@ -31,6 +31,7 @@ class Visibility(StrEnum):
     """Who may read a thing besides its owner and role admin."""
 
     PRIVATE = "private"
+    TEAM = "team"
     ORGANIZATION = "organization"
 
 
@@ -59,6 +60,13 @@ class Job(SQLModel, table=True):
             postgresql_where=text("state = 'queued'"),
         ),
         Index(
+            "ix_job_team",
+            "team_id",
+            "id",
+            sqlite_where=text("team_id IS NOT NULL"),
+            postgresql_where=text("team_id IS NOT NULL"),
+        ),
+        Index(
             "ix_job_finished",
             "finished_at",
             "id",
@@ -74,6 +82,7 @@ class Job(SQLModel, table=True):
     name: str = Field(max_length=120)
     state: JobState = Field(sa_column=Column(EnumText(JobState), nullable=False))
     visibility: Visibility = Field(sa_column=Column(EnumText(Visibility), nullable=False))
+    team_id: str | None = Field(default=None, max_length=40, foreign_key="team.id")  # with whom, if with a team
     priority: int = 0
     queue_rank: int = 0  # minus the priority: one ascending index is then the queue's order
 
@@ -107,7 +116,13 @@ class Job(SQLModel, table=True):
 
     @property
     def is_private(self) -> bool:
-        return self.visibility is Visibility.PRIVATE
+        """Whether some in the organization don't see it."""
+        return self.visibility is not Visibility.ORGANIZATION
+
+    @property
+    def shared_with(self) -> str | None:
+        """The team that sees it besides its owner and role admin."""
+        return self.team_id
 
 
 class JobDocument(SQLModel, table=True):

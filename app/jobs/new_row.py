@@ -31,6 +31,7 @@ class NewJobRow:
     pool_id: str
     name: str
     visibility: Visibility
+    team_id: str | None
     priority: int
     queue_rank: int
     created_at: datetime
@@ -48,11 +49,12 @@ class NewJobRow:
     stop_at_once: bool = False
 
     @classmethod
-    def of(cls, body: JobSubmit, pool: KnownPool, needs: Needs, owner_id: str) -> NewJobRow:
+    def of(cls, body: JobSubmit, pool: KnownPool, needs: Needs, owner_id: str, team_id: str | None) -> NewJobRow:
         job_id = new_id("job")
         return cls(
             id=job_id, organization_id=pool.organization_id, owner_id=owner_id, pool_id=pool.id, name=body.name,
-            visibility=Visibility(body.visibility), priority=body.priority, queue_rank=-body.priority,
+            visibility=Visibility(body.visibility), team_id=team_id, priority=body.priority,
+            queue_rank=-body.priority,
             created_at=created_at(job_id), num_nodes=body.num_nodes, cpu_tenths=needs.first.cpu_tenths,
             memory_tenths=needs.first.memory_tenths, accelerators=needs.first.accelerators,
             needs=orjson.dumps(needs.to_json()).decode(), max_duration=body.max_duration,

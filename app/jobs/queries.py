@@ -15,6 +15,7 @@ from sqlalchemy import Column, ColumnElement, Row, Select, String, Table, func, 
 from sqlmodel import Session
 
 from app.accounts.models import User
+from app.accounts.teams.models import TeamMember
 from app.jobs.ids import first_id_at
 from app.jobs.models import ATTEMPT, DOCUMENT, JOB, LOG, SECRET, TOTAL, JobState, Visibility
 from app.jobs.states import FINAL
@@ -26,6 +27,7 @@ SCAN = 20_000  # rows that one page looks at before it answers with a cursor to 
 BOUNDS = (500, 4_000, SCAN)  # most pages are full after the first bound, which costs next to nothing
 COUNTED = 10_000  # counts are exact up to here
 USER: Table = User.metadata.tables["user_account"]
+MEMBER: Table = TeamMember.metadata.tables["team_member"]
 
 SUMMARY = (
     JOB.c.id, JOB.c.organization_id, JOB.c.name, JOB.c.state, JOB.c.reason_code, JOB.c.reason_args, JOB.c.pool_id,
@@ -93,7 +95,8 @@ def _seen_by(reader: Reader) -> Scan:
 
 
 def _open_to(reader: Reader) -> ColumnElement[bool]:
-    return or_(JOB.c.visibility != Visibility.PRIVATE, JOB.c.owner_id == reader.user_id)
+    teams = select(MEMBER.c.team_id).where(MEMBER.c.user_id == reader.user_id)
+    return or_(JOB.c.visibility == Visibility.ORGANIZATION, JOB.c.owner_id == reader.user_id, JOB.c.team_id.in_(teams))
 
 
 def unindexed(column: Column[Any], value: object) -> ColumnElement[bool]:

@@ -21,6 +21,7 @@ from app.jobs.queries import Reader
 from app.jobs.reasons import Reason, ReasonCode
 from app.jobs.refusals import needs_of, refusals
 from app.jobs.search import searchable
+from app.jobs.sharing import team_to_share_with
 from app.jobs.spec import JobSubmit, from_spec, to_spec
 from app.jobs.states import FINAL, HeldJob, Move, count, move
 from app.keyring import Keyring, Sealed
@@ -50,15 +51,20 @@ def submit(db: Session, body: JobSubmit, pool: KnownPool, *, owner_id: str, keyr
     errors = refusals(body, facts)
     if errors:
         raise Invalid(f"{errors[0].field}: {errors[0].message}", errors=errors)
-    new = NewJobRow.of(body, pool, needs_of(body, facts), owner_id)
+    if body.team is not None:
+        team = team_to_share_with(db, pool.organization_id, body.team, owner_id)
+        body = body.model_copy(update={"team": team.id})
+    new = NewJobRow.of(body, pool, needs_of(body, facts), owner_id, body.team)
     connection = db.connection()
     connection.execute(_INSERT_JOB, new.columns())
     connection.execute(_INSERT_DOCUMENT, _document(new.id, pool.organization_id, body))
     if body.secrets:
         connection.execute(_INSERT_SECRET, list(_secrets(new.id, pool.organization_id, body, keyring)))
     count(db, {(pool.organization_id, pool.id, JobState.QUEUED): 1})
-    private_to = owner_id if body.visibility == "private" else None
-    events.record(db, by, "job.submitted", subject_id=new.id, subject_name=body.name, private_to=private_to)
+    events.record(
+        db, by, "job.submitted", subject_id=new.id, subject_name=body.name,
+        private_to=None if new.visibility is Visibility.ORGANIZATION else owner_id, shared_with=new.team_id,
+    )  # fmt: skip
     return new
 
 
@@ -134,12 +140,13 @@ def _ids(db: Session, statement: Any, *, at_once: bool) -> dict[str, bool]:
 def _record_told(db: Session, job: HeldJob, by: Actor, *, at_once: bool) -> None:
     events.record(
         db, by, "job.stop_requested", subject_id=job.id, subject_name=job.name,
-        private_to=job.owner_id if job.is_private else None, data={"at_once": True} if at_once else {},
+        private_to=job.owner_id if job.is_private else None, shared_with=job.shared_with,
+        data={"at_once": True} if at_once else {},
     )  # fmt: skip
 
 
 def change(db: Session, job: Job, values: dict[str, Any], by: Actor) -> None:
-    """Set `name`, `priority` or `visibility`; the task that is shown again says so too."""
+    """Set `name`, `priority` or `visibility` (with `team_id`); the task that is shown again says so too."""
     changed = {name: value for name, value in values.items() if getattr(job, name) != value}
     if not changed:
         return
@@ -149,7 +156,7 @@ def change(db: Session, job: Job, values: dict[str, Any], by: Actor) -> None:
     db.refresh(job)
     events.record(
         db, by, "job.changed", subject_id=job.id, subject_name=job.name,
-        private_to=job.owner_id if job.is_private else None, data=changed,
+        private_to=job.owner_id if job.is_private else None, shared_with=job.shared_with, data=changed,
     )  # fmt: skip
 
 
@@ -160,6 +167,10 @@ def _rewrite_document(db: Session, job_id: str, changed: dict[str, Any]) -> None
         spec.pop("priority", None)
     if spec.get("visibility") == Visibility.ORGANIZATION:
         del spec["visibility"]
+    if "team_id" in spec:
+        spec["team"] = spec.pop("team_id")
+    if spec.get("team") is None:
+        spec.pop("team", None)
     values: dict[str, Any] = {"spec": orjson.dumps(spec).decode()}
     if "name" in changed:
         values["text"] = searchable(spec["name"], spec["run"], spec.get("setup"))

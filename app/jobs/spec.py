@@ -27,6 +27,7 @@ from app.jobs.values import (
     check_plain,
     check_run,
     check_script,
+    check_team,
     mapping,
     or_null,
     variables,
@@ -125,8 +126,14 @@ class JobSubmit(BaseModel):
     image: Line | None = Field(default=None, description="A container image; needs a pool that runs containers.")
     priority: Annotated[int, Field(ge=-PRIORITY_MOST, le=PRIORITY_MOST), whole(-PRIORITY_MOST, PRIORITY_MOST)] = 0
     max_duration: Seconds | None = None
-    visibility: Literal["private", "organization"] = "organization"
+    visibility: Literal["private", "team", "organization"] = "organization"
+    team: Line | None = Field(default=None, description="Name or id of the team that sees it, with visibility team.")
     stop: Stop = Field(default_factory=Stop)
+
+    @model_validator(mode="after")
+    def _team_with_its_visibility(self) -> JobSubmit:
+        check_team(self.visibility == "team", self.team)
+        return self
 
     @classmethod
     def from_form(cls, fields: dict[str, Any]) -> dict[str, Any]:
@@ -232,6 +239,7 @@ def to_spec(body: JobSubmit) -> dict[str, Any]:
         "priority": body.priority or None,
         "max_duration": format_duration(body.max_duration) if body.max_duration else None,
         "visibility": body.visibility if body.visibility != "organization" else None,
+        "team": body.team,
         "stop": stop if body.stop != Stop() else None,
     }
     return {key: value for key, value in whole_spec.items() if value not in (None, {}, [])}

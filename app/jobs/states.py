@@ -60,17 +60,22 @@ class HeldJob:
     name: str
     state: JobState
     is_private: bool
+    shared_with: str | None = None
 
     @classmethod
     def of(cls, row: Row[Any]) -> HeldJob:
         """From a row that has `HELD` among its columns."""
         return cls(
             id=row.id, organization_id=row.organization_id, pool_id=row.pool_id, owner_id=row.owner_id,
-            name=row.name, state=row.state, is_private=row.visibility is Visibility.PRIVATE,
+            name=row.name, state=row.state, is_private=row.visibility is not Visibility.ORGANIZATION,
+            shared_with=row.team_id,
         )  # fmt: skip
 
 
-HELD = (JOB.c.id, JOB.c.organization_id, JOB.c.pool_id, JOB.c.owner_id, JOB.c.name, JOB.c.state, JOB.c.visibility)
+HELD = (
+    JOB.c.id, JOB.c.organization_id, JOB.c.pool_id, JOB.c.owner_id, JOB.c.name, JOB.c.state, JOB.c.visibility,
+    JOB.c.team_id,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,5 +149,6 @@ def _record(db: Session, step: Move, at: datetime) -> None:
     reason = {"reason": step.reason.sentence()} if step.reason else {}
     record(
         db, step.by, ACTIONS[step.to], subject_id=step.job.id, subject_name=step.job.name, at=at,
-        private_to=step.job.owner_id if step.job.is_private else None, data={**reason, **step.data},
+        private_to=step.job.owner_id if step.job.is_private else None, shared_with=step.job.shared_with,
+        data={**reason, **step.data},
     )  # fmt: skip

@@ -16,9 +16,9 @@ from app.web.problems import FieldError, Invalid
 
 FIELDS = frozenset({
     "name", "run", "setup", "envs", "secrets", "workdir", "file_mounts", "volumes", "config", "resources", "num_nodes",
-    "pool", "image", "priority", "max_duration", "visibility", "stop",
+    "pool", "image", "priority", "max_duration", "visibility", "team", "stop",
 })  # fmt: skip
-LATTICE = ("pool", "max_duration", "visibility", "stop")  # what SkyPilot has no field for
+LATTICE = ("pool", "max_duration", "visibility", "team", "stop")  # what SkyPilot has no field for
 
 REFUSED = {
     "service": "This describes a service that answers requests; a job runs to its end. Take it out to run this once.",

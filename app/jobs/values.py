@@ -113,6 +113,14 @@ def or_null(schema: dict[str, Any]) -> None:
             schema["properties"][name] = {"anyOf": [field, null], **described}
 
 
+def check_team(shared: bool, team: str | None) -> None:
+    """A team is named when, and only when, the job is shared with one."""
+    if shared and team is None:
+        raise wrong([(("team",), "Name the team that shall see it.")])
+    if team is not None and not shared:
+        raise wrong([(("team",), "This goes with visibility: team alone.")])
+
+
 def check_name(value: object) -> str:
     name = text_of(value, NAME_MOST).strip()
     if not NAME.fullmatch(name):

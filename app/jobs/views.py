@@ -9,10 +9,21 @@ import orjson
 from sqlalchemy import Row
 from sqlmodel import Session
 
+from app.accounts.teams.models import Team
 from app.engines.protocol import Observation, StopReason
 from app.jobs import line, queries
 from app.jobs.amounts import number
-from app.jobs.answers import AttemptView, JobDetail, JobMay, JobSummary, OwnerView, RecoveryView, StopView, TimelineStep
+from app.jobs.answers import (
+    AttemptView,
+    JobDetail,
+    JobMay,
+    JobSummary,
+    OwnerView,
+    RecoveryView,
+    StopView,
+    TeamChoice,
+    TimelineStep,
+)
 from app.jobs.durations import format_duration
 from app.jobs.live import LiveReader
 from app.jobs.models import Job
@@ -56,7 +67,7 @@ def detail(db: Session, job: Job, me: Principal) -> JobDetail:
     attempts = [_attempt(attempt, job, stopped_by) for attempt in queries.attempts(db, job.id)]
     recovery = spec.get("resources", {}).get("job_recovery")
     return JobDetail(
-        **_summary(row, LiveReader(db), position),
+        **_summary(row, LiveReader(db), position), team=_team(db, job.team_id),
         setup=spec.get("setup"), run=spec["run"], envs=spec.get("envs", {}), secrets=spec.get("secrets", {}),
         image=spec.get("image"), workdir=spec.get("workdir"),
         max_duration=format_duration(job.max_duration) if job.max_duration else None,
@@ -77,6 +88,7 @@ def fresh(db: Session, new: NewJobRow, pool: KnownPool, body: JobSubmit, me: Pri
     recovery = body.job_recovery
     return JobDetail(
         **_summary(row, LiveReader(db, pool), position if 0 < position < line.FURTHEST else None),
+        team=_team(db, new.team_id),
         setup=body.setup, run=body.run, envs=body.envs, secrets=dict.fromkeys(body.secrets), image=body.image,
         workdir=spec.get("workdir"), max_duration=format_duration(new.max_duration) if new.max_duration else None,
         job_recovery=_recovery(recovery) if recovery is not None else None,
@@ -99,6 +111,11 @@ class _FreshRow:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._new, name)
+
+
+def _team(db: Session, team_id: str | None) -> TeamChoice | None:
+    team = db.get(Team, team_id) if team_id is not None else None
+    return TeamChoice(team.id, team.name) if team is not None else None
 
 
 def _recovery(recovery: JobRecovery) -> RecoveryView:

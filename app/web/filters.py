@@ -160,6 +160,12 @@ def paired(values: Iterable[str]) -> list[tuple[str, str]]:
     return [(value, value) for value in values]
 
 
+def shared_options(teams: Iterable[Any], chosen: Any = None) -> list[tuple[str, str]]:
+    """Options of a select for things shared with a team; `chosen` is there though it is not among `teams`."""
+    names = {team.id: team.name for team in (*teams, *([chosen] if chosen else []))}
+    return [(f"team:{id_}", f"The team {name}") for id_, name in names.items()]
+
+
 def initials(name: str | None) -> str:
     """At most two capitals for a person's mark."""
     words = (name or "").replace("@", " ").split()
@@ -181,5 +187,5 @@ def pretty(value: Any) -> str:
 
 TIMES = (iso, stamp, ago, duration, elapsed, earlier)
 AMOUNTS = (filesize, number, gib, credit, counted, percent)
-TEXTS = (lines, but, paired, initials, browser, pretty)
+TEXTS = (lines, but, paired, shared_options, initials, browser, pretty)
 FILTERS: Mapping[str, Callable[..., object]] = {f.__name__: f for f in (*TIMES, *AMOUNTS, *TEXTS)}

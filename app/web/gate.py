@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlmodel import Session, SQLModel
 
+from app.accounts.teams.models import TeamMember
 from app.web.action import Action, Role, Scope
 from app.web.ask import Principal
 from app.web.problems import Forbidden, NotFound, Unauthenticated
@@ -55,16 +56,18 @@ def find_thing(db: Session, action: Action, someone: Principal, thing_id: str) -
         return action.found_by(db, someone, thing_id)
     assert action.thing is not None
     thing: Any = db.get(action.thing, thing_id)
-    if thing is None or thing.organization_id != someone.organization_id or not may_see(thing, someone):
+    if thing is None or thing.organization_id != someone.organization_id or not may_see(db, thing, someone):
         return None
     found: SQLModel = thing
     return found
 
 
-def may_see(thing: Any, someone: Principal) -> bool:
-    if someone.is_admin or not getattr(thing, "is_private", False):
+def may_see(db: Session, thing: Any, someone: Principal) -> bool:
+    """A private thing is seen by its owner, by admins, and by the team that it is shared with."""
+    if someone.is_admin or not getattr(thing, "is_private", False) or thing.owner_id == someone.user_id:
         return True
-    return bool(thing.owner_id == someone.user_id)
+    team_id = getattr(thing, "shared_with", None)
+    return team_id is not None and db.get(TeamMember, (team_id, someone.user_id)) is not None
 
 
 def noun(model: type[SQLModel]) -> str:

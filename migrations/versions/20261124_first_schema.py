@@ -373,6 +373,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("state", sa.String(length=24), nullable=False),
         sa.Column("visibility", sa.String(length=24), nullable=False),
+        sa.Column("team_id", sa.String(length=40), nullable=True),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("queue_rank", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -403,6 +404,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["owner_id"], ["user_account.id"], name=op.f("fk_job_owner_id_user_account")),
         sa.ForeignKeyConstraint(["pool_id"], ["node_pool.id"], name=op.f("fk_job_pool_id_node_pool")),
+        sa.ForeignKeyConstraint(["team_id"], ["team.id"], name=op.f("fk_job_team_id_team")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
     )
     with op.batch_alter_table("job", schema=None) as batch_op:
@@ -432,6 +434,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("state = 'queued'"),
             postgresql_where=sa.text("state = 'queued'"),
+        )
+        batch_op.create_index(
+            "ix_job_team",
+            ["team_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("team_id IS NOT NULL"),
+            postgresql_where=sa.text("team_id IS NOT NULL"),
         )
 
     op.create_table(
@@ -618,6 +627,9 @@ def downgrade() -> None:
 
     op.drop_table("node")
     with op.batch_alter_table("job", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_job_team", sqlite_where=sa.text("team_id IS NOT NULL"), postgresql_where=sa.text("team_id IS NOT NULL")
+        )
         batch_op.drop_index(
             "ix_job_queue", sqlite_where=sa.text("state = 'queued'"), postgresql_where=sa.text("state = 'queued'")
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func
+from sqlalchemy import func, or_
 from sqlmodel import Session, col, select
 
 from app.accounts.models import Membership, User
@@ -30,6 +30,12 @@ def named(db: Session, organization_id: str, name: str) -> Team | None:
     return db.exec(
         select(Team).where(Team.organization_id == organization_id, Team.folded_name == name.casefold())
     ).first()
+
+
+def choices(db: Session, organization_id: str, wanted: str) -> Sequence[Team]:
+    """The team of that id or name, whatever the name's case."""
+    named_so = or_(col(Team.id) == wanted, col(Team.folded_name) == wanted.casefold())
+    return db.exec(select(Team).where(Team.organization_id == organization_id, named_so).limit(2)).all()
 
 
 def members_of(db: Session, team: Team) -> Sequence[tuple[Membership, User]]:

@@ -12,6 +12,7 @@ from app.accounts.models import Membership, User
 from app.accounts.teams import queries
 from app.accounts.teams.models import Team, TeamMember
 from app.db import new_id
+from app.jobs.sharing import unshare
 from app.web.ask import Actor
 from app.web.problems import Conflict, FieldError
 
@@ -41,10 +42,12 @@ def rename(db: Session, team: Team, name: str, *, actor: Actor) -> None:
 
 
 def dissolve(db: Session, team: Team, *, actor: Actor) -> None:
-    """Delete the team; its members stay members of the organization."""
+    """Delete the team; its members stay in the organization, what was shared with it is private to its owners then."""
+    jobs = unshare(db, team)
     db.connection().execute(delete(TeamMember).where(col(TeamMember.team_id) == team.id))
     db.delete(team)
-    events.record(db, actor, "team.deleted", subject_id=team.id, subject_name=team.name)
+    data = {"jobs_made_private": jobs}
+    events.record(db, actor, "team.deleted", subject_id=team.id, subject_name=team.name, data=data)
 
 
 def add(db: Session, team: Team, member: Membership, user: User, *, actor: Actor, now: datetime) -> None:
