@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from app.accounts.providers.protocol import Reason
 from app.jobs.durations import parse_duration
-from app.web.fields import FilterText, Name
+from app.web.fields import FilterText, Moment, Name
 from app.web.paging import ListQuery
 
 LONGEST_OVERLAP = 24 * 3600  # seconds
@@ -35,7 +35,7 @@ class SignInQuery(BaseModel):
 class ApiKeyCreate(Body):
     name: Name
     scopes: Annotated[list[ScopeText], Field(max_length=20)] = []
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
     expires_in_days: Annotated[int | None, Field(ge=1, le=3650)] = None
 
     @classmethod

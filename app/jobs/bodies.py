@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from app.jobs.form_fields import split_choice
 from app.jobs.models import JobState, Visibility
 from app.jobs.search import MIN_LENGTH
 from app.jobs.spec import PRIORITY_MOST
 from app.jobs.values import NAME_MOST, Line, check_name, check_team
-from app.web.fields import FilterText, Id
+from app.web.fields import FilterText, Id, Moment
 from app.web.paging import ListQuery
 
 BULK_MOST = 1_000
@@ -42,8 +42,8 @@ class JobFilters(BaseModel):
     q: Annotated[
         FilterText | None, Field(description=f"A part of the name or the commands, of {MIN_LENGTH} characters or more.")
     ] = None
-    since: Annotated[AwareDatetime | None, Field(description="Submitted then or later.")] = None
-    until: Annotated[AwareDatetime | None, Field(description="Submitted before then.")] = None
+    since: Annotated[Moment | None, Field(description="Submitted then or later.")] = None
+    until: Annotated[Moment | None, Field(description="Submitted before then.")] = None
 
     @property
     def states(self) -> tuple[JobState, ...]:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from app.engines.protocol import Isolation
 from app.jobs.amounts import tenths
-from app.web.fields import one_line, storable
+from app.web.fields import Flag, one_line, storable
 
 Reason = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=300), AfterValidator(storable), AfterValidator(one_line)
@@ -42,7 +42,7 @@ class PoolUpdate(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    drained: bool | None = None
+    drained: Flag | None = None
     drain_reason: Annotated[Reason | None, Field(description="Why it is drained.")] = None
     isolation: Isolation | None = None
     defaults: DefaultsUpdate | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
 
 
 def storable(text: str) -> str:
@@ -40,7 +40,22 @@ def in_range(moment: datetime) -> datetime:
     return moment
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(in_range)]
+def rfc3339(value: object) -> object:
+    """A time is a text with a zone; a number, which could mean seconds or milliseconds, is not one."""
+    if not isinstance(value, str) or value.strip("-+.0123456789") == "":
+        raise ValueError("Write a time as RFC 3339 does, such as 2030-01-31T12:00:00Z.")
+    return value
+
+
+def yes_or_no(value: object) -> object:
+    """true or false; a form writes them as texts. 0 and 1 are numbers."""
+    if isinstance(value, bool) or value in ("true", "false"):
+        return value
+    raise ValueError("Write true or false.")
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(rfc3339), AfterValidator(in_range)]
+Flag = Annotated[bool, BeforeValidator(yes_or_no)]
 
 
 def own_path(text: str | None) -> str | None:

@@ -109,3 +109,19 @@ def test_a_crash_says_nothing_of_the_inside(house: House, monkeypatch: pytest.Mo
     answer = house.key().get("/api/v1/auth/me")
     assert answer.status_code == 500 and "secret inside" not in answer.text
     assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize(
+    "until", ["0.5", "1700000000", "2030-01-31", "2030-01-31T12:00:00", "soon", "99999-01-01T00:00:00Z"]
+)
+def test_a_time_is_rfc_3339_with_a_zone(admin: TestClient, until: str) -> None:
+    for path in ("jobs", "events"):
+        answer = admin.get(f"/api/v1/{path}", params={"until": until})
+        assert answer.status_code == 422 and answer.json()["errors"][0]["field"] == "until"
+
+
+@pytest.mark.parametrize("drained", [0, 1, "yes", {}, []])
+def test_a_flag_is_true_or_false(admin: TestClient, drained: object) -> None:
+    pool = admin.get("/api/v1/node-pools").json()["items"][0]["id"]
+    answer = admin.patch(f"/api/v1/node-pools/{pool}", json={"drained": drained})
+    assert answer.status_code == 422 and answer.json()["errors"][0]["field"] == "drained"

@@ -19,7 +19,7 @@ from app.web.action import Action, Kind, Mount, Role
 from app.web.ask import Ask
 from app.web.fields import Name, own_path
 from app.web.paging import Page
-from app.web.problems import Conflict
+from app.web.problems import Conflict, Forbidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,22 @@ def new_organization(_ask: Ask) -> None:
 
 
 async def create_organization(ask: Ask, body: OrganizationCreate) -> OrganizationDetail:
-    """Make one and be its admin. A person in a browser goes there; a program switches when it wants to."""
+    """Make one and be its admin. A person in a browser goes there at once."""
+    if ask.principal.session_id is None:
+        raise Forbidden("An API key acts in its own organization alone; sign in to make another.")
     made = await ask.site.directory.create_organization(ask, body.name)
     if ask.html:
         await ask.writing(lambda db: _go_to(ask, db, made))
         ask.notice = f"{body.name} is made, and you are its admin."
-    return await ask.reading(lambda db: next(o for o in _mine(ask, db) if o.id == made))
+    return await ask.reading(lambda db: _made(ask, db, made))
+
+
+def _made(ask: Ask, db: Session, organization_id: str) -> OrganizationDetail:
+    """A key makes one for its owner, and does not see it again: it belongs to its own organization."""
+    organization = db.get(Organization, organization_id)
+    member = membership(db, organization_id, ask.principal.user_id)
+    assert organization is not None and member is not None
+    return OrganizationDetail(organization.id, organization.name, member.role, ask.html, organization.created_at)
 
 
 def show_current(ask: Ask) -> CurrentOrganization:
