@@ -104,3 +104,7 @@ def test_every_form_says_which_organization_it_is_for(admin: TestClient, house: 
     forms = [form.partition("</form>")[0] for form in text.split("<form")[1:]]
     writing = [form for form in forms if 'method="post"' in form]
     assert writing and all(f'name="_organization" value="{house.home.id}"' in form for form in writing)
+
+
+def test_a_key_makes_no_organization(house: House) -> None:
+    assert house.key("admin").post(f"{API}/organizations", json={"name": "Mine"}).status_code == 403

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 import httpx2
 
@@ -69,6 +70,25 @@ class Lab:
         answer = self.client.post("/api/v1/api-keys", json={"name": "ci", "scopes": ["compute:write"]})
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
+
+    def team(self) -> str:
+        """The id of a new team with Ada in it."""
+        team = self._made("teams", {"name": f"Team {uuid4().hex[:8]}"})
+        self.client.post(f"/api/v1/teams/{team['id']}/members", json={"member": self.member()})
+        return str(team["id"])
+
+    def member(self) -> str:
+        """The id of Ada's membership."""
+        return str(self.get("/members?q=Ada")["items"][0]["id"])
+
+    def invitation(self) -> Json:
+        return self._made("invitations", {"email": f"{uuid4().hex[:8]}@lab.test"})
+
+    def _made(self, noun: str, body: Json) -> Json:
+        answer = self.client.post(f"/api/v1/{noun}", json=body)
+        assert answer.status_code == 201, answer.text
+        made: Json = answer.json()
+        return made
 
     def cookies(self) -> list[Json]:
         """The session's cookie as browsers store it."""

@@ -160,3 +160,8 @@ def test_a_million_events_page_quickly(house: House, admin: TestClient) -> None:
             db.connection().execute(insert(Event), rows)
     for params in ({}, {"action": "member"}, {"actor": "usr_none"}, {"since": "2026-01-01T00:00:00Z"}):
         assert admin.get(f"{API}/events", params=params).elapsed.total_seconds() < 0.25
+
+
+@pytest.mark.parametrize("when", ["0.5", "1700000000", "1e9", "yesterday", "2026-01-01", "9999-12-31T23:59:59Z"])
+def test_what_is_no_time_is_refused(admin: TestClient, when: str) -> None:
+    assert admin.get(f"{API}/events", params={"since": when}).status_code == 422
