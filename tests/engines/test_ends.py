@@ -111,6 +111,27 @@ def test_discard_removes_all(runs: Runs) -> None:
     assert [path for path in runs.home.rglob("*") if launch.job_id in str(path) or launch.attempt_id in str(path)] == []
 
 
+DEEP = "import os\nfor _ in range(1500):\n    os.mkdir('d')\n    os.chdir('d')\n"
+
+
+def test_discard_removes_what_nests_deep(runs: Runs) -> None:
+    attempt = runs.start(f'python3 -c "{DEEP}"')
+    assert runs.end_of(attempt).exit_code == 0
+    runs.engine.discard(attempt, attempt)
+    assert [path for path in runs.home.rglob("*") if attempt in str(path)] == []
+
+
+def test_a_folder_that_can_not_be_made_leaves_nothing(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("app.engines.local.engine.write_items", full)
+    launch = runs.launch("true")
+    with pytest.raises(EngineError, match="No space left"):
+        runs.engine.submit(launch)
+    assert [path for path in runs.home.rglob("*") if launch.attempt_id in str(path)] == []
+
+
 def test_discard_refuses_what_still_runs(runs: Runs) -> None:
     attempt = runs.start("echo here; sleep 60")
     runs.says(attempt, b"here")

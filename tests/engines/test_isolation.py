@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.engines.local.files import closed_ancestor
+from app.engines.local.uids import DEEPEST
 from app.engines.protocol import EndCause, EngineError, Isolation, Share
 from tests.engines.runs import Runs, command_lines, require_root
 from tests.peers import ROOT
@@ -139,6 +140,18 @@ def test_a_link_hands_nothing_over(runs: Runs, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr("zlib.crc32", lambda _: 7)
     runs.end("true", isolation=Isolation.USER, job_id=first.job_id)
     assert precious.stat().st_uid == 0
+
+
+def test_checkpoints_that_nest_too_deep_are_refused_by_name(runs: Runs) -> None:
+    deep = "/".join(["d"] * (DEEPEST + 2))
+    first = runs.launch(f'mkdir -p "$LATTICE_CHECKPOINT_DIR/{deep}"', isolation=Isolation.USER)
+    runs.begun.append(runs.engine.submit(first))
+    runs.end_of(first.attempt_id)
+    again = runs.launch("true", isolation=Isolation.USER, job_id=first.job_id)
+    with pytest.raises(EngineError, match="deep") as refused:
+        runs.engine.submit(again)
+    assert not refused.value.retry
+    assert [path for path in runs.home.rglob("*") if again.attempt_id in str(path)] == []
 
 
 def test_a_closed_data_folder_is_no_hindrance(open_folder: Path) -> None:

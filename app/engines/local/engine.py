@@ -132,14 +132,18 @@ class LocalEngine:
 
     def _create(self, launch: Launch) -> None:
         plan = make_plan(self._folders, self._cgroups, launch, self._uid(launch))
-        self._make_job_side(launch, plan)
         new = self._folders.attempts / f".new-{launch.attempt_id}-{secrets.token_hex(4)}"
-        new.mkdir(mode=0o700)
-        (new / "out").mkdir(mode=0o700)
-        os.mkfifo(new / "ctl", 0o600)
-        write_items(new / "spec", plan.items)
-        write_items(new / "env", plan.env.items())
-        new.rename(self._folders.attempt(launch.attempt_id))
+        try:
+            self._make_job_side(launch, plan)
+            new.mkdir(mode=0o700)
+            (new / "out").mkdir(mode=0o700)
+            os.mkfifo(new / "ctl", 0o600)
+            write_items(new / "spec", plan.items)
+            write_items(new / "env", plan.env.items())
+            new.rename(self._folders.attempt(launch.attempt_id))
+        except (OSError, EngineError):  # on a full disk it is tried again and again
+            _remove(new, *self._folders.job_sides(launch.attempt_id))
+            raise
 
     def _uid(self, launch: Launch) -> int | None:
         is_root = os.geteuid() == 0
@@ -291,14 +295,19 @@ class LocalEngine:
             watched = self._watch(attempt_id)
             if watched.is_claimed and not watched.end():
                 raise EngineError(f"The attempt {attempt_id} has not ended yet.")
-            for folder in self._folders.job_sides(attempt_id):
-                remove_tree(folder)
-            remove_tree(watched.folder)
+            _remove(*self._folders.job_sides(attempt_id), watched.folder)
             self._watched.pop(attempt_id, None)
 
     def discard_job(self, job_id: str) -> None:
-        for folder in self._folders.all_checkpoints(job_id):
+        _remove(*self._folders.all_checkpoints(job_id))
+
+
+def _remove(*folders: Path) -> None:
+    try:
+        for folder in folders:
             remove_tree(folder)
+    except OSError as error:
+        raise EngineError(f"{error.filename} could not be removed: {error.strerror}.") from error
 
 
 def _vanished() -> Observation:

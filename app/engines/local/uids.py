@@ -14,6 +14,7 @@ from app.engines.local.files import Folders
 from app.engines.protocol import EngineError
 
 FIRST, COUNT = 70_000, 10_000
+DEEPEST = 200  # folders within one another; each that is being walked through takes an open file
 
 
 def hold_uid(folders: Folders, attempt_id: str, job_id: str) -> int:
@@ -53,7 +54,10 @@ def give_folder(path: Path, uid: int) -> None:
     """Hand a folder to a user. Within it only what another job's user owned changes hands, links never followed."""
     os.chown(path, uid, uid)
     path.chmod(0o700)
-    for _, folders, files, fd in os.fwalk(path, follow_symlinks=False):
+    depth = str(path).count("/") + DEEPEST
+    for at, folders, files, fd in os.fwalk(path, follow_symlinks=False):
+        if at.count("/") > depth:
+            raise EngineError(f"The job's folder nests more than {DEEPEST} folders deep.", retry=False)
         for name in (*folders, *files):
             owner = os.stat(name, dir_fd=fd, follow_symlinks=False).st_uid
             if owner != uid and FIRST <= owner < FIRST + COUNT:
