@@ -20,6 +20,7 @@ log = logging.getLogger("lattice.workers")
 PIECE = 256 << 10  # bytes of one read
 SHARE = 1 << 20  # bytes that one attempt may have collected in a round
 ROUND = 16 << 20  # and all together
+NONSENSE = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)  # what a mistaken answer raises
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Collector:
         except StoreError as error:
             log.warning("the log of job %s can't be stored: %s", attempt.job_id, error)
             return None
-        except (OSError, ValueError, LookupError, TypeError):
+        except NONSENSE:
             log.exception("the log of attempt %s could not be copied", attempt.id)  # it keeps no other job back
             return None
 

@@ -22,7 +22,7 @@ from app.pools.models import NodePool
 from app.site import Site
 from app.workers import lease
 from app.workers.attempts import OpenAttempt, open_attempts
-from app.workers.collector import ROUND, Collector
+from app.workers.collector import NONSENSE, ROUND, SHARE, Collector
 from app.workers.launches import launches
 from app.workers.machines import MachineEngine, Machinery
 from app.workers.outcome import Outcome
@@ -32,7 +32,7 @@ log = logging.getLogger("lattice.workers")
 SUBMITS = 32  # a round, so that the running ones are seen to in between
 WATCH_EVERY = 0.2  # seconds between rounds while attempts are open: how old a followed log is
 LONGEST_RETRY = 60.0
-FAULTS = (EngineError, OSError, ValueError, LookupError, TypeError)  # the latter: it answered nonsense
+FAULTS = (EngineError, *NONSENSE)
 
 
 class Reconciler:
@@ -162,8 +162,8 @@ class Reconciler:
         for attempt in attempts:
             if attempt.id in seen:
                 outcome.observed(attempt, seen[attempt.id], collected.get(attempt.id))
-        copied = sum(c.reached - a.log_collected for a in attempts if (c := collected.get(a.id)))
-        outcome.more_to_do |= copied >= ROUND
+        copied = [c.reached - a.log_collected for a in attempts if (c := collected.get(a.id)) and not c.complete]
+        outcome.more_to_do |= sum(copied) >= ROUND or max(copied, default=0) >= SHARE
 
     def _tell_fault(self, fault: str, now: datetime) -> None:
         if fault == self._fault:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Set
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -14,6 +15,8 @@ from app.jobs.models import ATTEMPT, JOB
 from app.pools.models import NodePool
 from app.pools.service import Machines, see_machines
 from app.site import Site
+
+log = logging.getLogger("lattice.workers")
 
 LOOK_EVERY = timedelta(seconds=15)
 PROBE_EVERY = timedelta(minutes=10)  # for isolations, which are tried out
@@ -48,6 +51,7 @@ class Machinery:
         self._probed_at: datetime | None = None
         self._isolations: Mapping[Isolation, str | None] | None = None
         self._swept_at: datetime | None = None
+        self._stuck: set[str] = set()  # attempts whose folders can't be removed; they must not keep others there
 
     def see_to(self, now: datetime) -> None:
         if self._looked_at is None or now - self._looked_at >= LOOK_EVERY:
@@ -71,23 +75,32 @@ class Machinery:
         """Remove the folders of attempts that ended long ago; a job's checkpoints go with its last attempt."""
         until = now - timedelta(days=self._site.settings.lattice_keep_folders_days)
         with self._site.db.read() as db:
-            old = _kept_since(db, self._pool, until)
+            old = _kept_since(db, self._pool, until, self._stuck)
+        if len(old) < SWEEP:
+            self._stuck.clear()  # nothing else is left, so their turn comes again
         for attempt_id, job_id, handle, is_last in old:
             try:
                 if handle is not None:
                     self._engine.discard(attempt_id, handle)
                 if is_last:
                     self._engine.discard_job(job_id)
-            except EngineError:
-                continue  # the next sweep tries again
+            except EngineError as error:
+                log.warning("what attempt %s left is still there: %s", attempt_id, error)
+                self._stuck.add(attempt_id)
+                continue
             with self._site.db.write() as db:
                 db.connection().execute(update(ATTEMPT).where(ATTEMPT.c.id == attempt_id).values(discarded_at=now))
 
 
-def _kept_since(db: Session, pool: NodePool, until: datetime) -> list[tuple[str, str, str | None, bool]]:
+def _kept_since(
+    db: Session, pool: NodePool, until: datetime, stuck: Set[str]
+) -> list[tuple[str, str, str | None, bool]]:
     """Attempts closed before `until` whose folders are there: id, job, handle, whether the job has ended with it."""
     columns = (ATTEMPT.c.id, ATTEMPT.c.job_id, ATTEMPT.c.handle, JOB.c.attempt_id, JOB.c.finished_at)
     query = select(*columns).join(JOB, JOB.c.id == ATTEMPT.c.job_id)
-    query = query.where(ATTEMPT.c.closed_at < until, ATTEMPT.c.discarded_at.is_(None), ATTEMPT.c.pool_id == pool.id)
+    query = query.where(
+        ATTEMPT.c.closed_at < until, ATTEMPT.c.discarded_at.is_(None), ATTEMPT.c.pool_id == pool.id,
+        ATTEMPT.c.id.not_in(sorted(stuck)),
+    )  # fmt: skip
     rows = db.execute(query.order_by(ATTEMPT.c.closed_at).limit(SWEEP))
     return [(row.id, row.job_id, row.handle, row.attempt_id == row.id and row.finished_at is not None) for row in rows]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import update
 
 from app.db import utcnow
 from app.engines.protocol import EngineError
-from app.jobs.models import SECRET, JobState
+from app.jobs.models import ATTEMPT, SECRET, JobState
 from app.jobs.states import FINAL
 from app.pools.models import NodePool, PoolState
 from app.site import Site
@@ -84,6 +86,39 @@ def test_a_job_that_the_engine_refuses_fails_and_says_why(
     (job,) = troubled.until_ended(job_id)
     assert (job.state, job.reason_code) == (JobState.FAILED, "not_started")
     assert "this is not possible here" in job.reason_args
+
+
+def test_a_job_that_surprises_the_engine_keeps_no_other_back(
+    site: Site, home: Home, troubled: Hands, meddling: Meddling
+) -> None:
+    odd = submit(site, home, "true")
+    troubled.scheduler.round()
+    meddling.before["submit"] = surprise
+    troubled.reconciler.round()
+    del meddling.before["submit"]
+    other = submit(site, home, "true")
+    troubled.until_ended(odd, other)
+
+
+def surprise() -> None:
+    raise RecursionError("maximum recursion depth exceeded")
+
+
+def test_folders_that_can_not_be_removed_keep_no_others_there(
+    site: Site, home: Home, troubled: Hands, meddling: Meddling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_ids = [submit(site, home, "true") for _ in range(2)]
+    troubled.until_ended(*job_ids)
+    with site.db.write() as db:
+        db.connection().execute(update(ATTEMPT).values(closed_at=utcnow() - timedelta(days=30)))
+    monkeypatch.setattr("app.workers.machines.SWEEP", 1)
+    meddling.before["discard"] = down
+    later = Hands(site, meddling.as_engine)
+    later.reconciler.round()
+    monkeypatch.setattr("app.workers.machines.SWEEP_EVERY", timedelta())
+    del meddling.before["discard"]
+    later.reconciler.round()
+    assert [bool(attempt.discarded_at) for job_id in job_ids for attempt in attempts(site, job_id)] == [False, True]
 
 
 def test_one_stop_that_can_not_be_passed_on_keeps_no_other_job_back(
