@@ -93,7 +93,8 @@ async def _frames(site: Site, me: Principal, seq: int, topics: frozenset[str]) -
                 noun = row.action.partition(".")[0]
                 if not topics or noun in topics:
                     yield Frame(dumps(EventView.of(row)).decode(), event=noun, id=str(row.seq))
-            seq = rows[-1].seq or newest if len(rows) == queries.BATCH else newest
+            last = rows[-1].seq or 0 if rows else 0  # what was committed since `newest` was told may be among them
+            seq = last if len(rows) == queries.BATCH else max(newest, last)
 
 
 def _read(site: Site, me: Principal, after: int) -> Sequence[Event]:

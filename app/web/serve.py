@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
@@ -31,7 +31,7 @@ from app.web.ask import Actor, Ask, Principal
 from app.web.bodies import Received, build_body, check_media, read_form, receive_body, validated
 from app.web.elsewhere import Elsewhere, OwnOrganization
 from app.web.forms import Form, FormFields
-from app.web.gate import admit, load_thing
+from app.web.gate import admit, find_thing, load_thing
 from app.web.identify import COOKIE, CookieCredential, CookieSigner, Credential, KeyCredential, has_key
 from app.web.limits import Limits
 from app.web.origin import require_same_origin
@@ -46,7 +46,8 @@ from app.web.problems import (
     Unavailable,
 )
 from app.web.refusals import Refusals
-from app.web.streams import ByteStream, EventStream, guarded, read_on
+from app.web.streaming import OpenStreams, head_alone, streamed
+from app.web.streams import ByteStream, EventStream
 
 log = logging.getLogger("lattice.web")
 FindPrincipal = Callable[[Session, Credential, datetime], Principal | None]
@@ -75,6 +76,7 @@ class House:
         self.limits = Limits(site.db, site.settings.lattice_rate_limits)
         self.elsewhere = elsewhere
         self.refusals = Refusals(site.db)
+        self.streams = OpenStreams()
         self.notice_signer = CookieSigner(site.cookie_passwords, "notice")
         self.actions: dict[tuple[str, str], Action] = {}
 
@@ -104,22 +106,16 @@ class Endpoint:
         result = await anyio.to_thread.run_sync(exchange.respond)
         if isinstance(result, Relayed):
             result = await exchange.relay(result)
-        return self._stream(request, result) if isinstance(result, (EventStream, ByteStream)) else result
+        return self._stream(exchange, result) if isinstance(result, (EventStream, ByteStream)) else result
 
-    def _stream(self, request: Request, stream: EventStream | ByteStream) -> Response:
-        credential: Credential = request.scope["lattice.credential"]
-
-        async def still_stands() -> bool:
-            return await anyio.to_thread.run_sync(self._stands, credential)
-
-        if isinstance(stream, ByteStream):
-            return StreamingResponse(read_on(stream, still_stands), media_type=stream.media, headers=stream.headers)
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(guarded(stream, still_stands), media_type="text/event-stream", headers=headers)
-
-    def _stands(self, credential: Credential) -> bool:
-        with self.house.site.db.read() as db:
-            return credential is None or self.house.find(db, credential, utcnow()) is not None
+    def _stream(self, exchange: Exchange, stream: EventStream | ByteStream) -> Response:
+        if exchange.request.method == "HEAD":
+            return head_alone(stream)
+        try:
+            leave = self.house.streams.enter(exchange.me.user_id if exchange.me else "")
+        except Problem as problem:
+            return self.problem(exchange.request, problem, exchange.me)
+        return streamed(stream, partial(anyio.to_thread.run_sync, exchange.still_stands), leave)
 
     def problem(
         self, request: Request, problem: Problem, me: Principal | None, offer: OwnOrganization | None = None
@@ -275,6 +271,16 @@ class Exchange:
         found = self.house.find(db, credential, self.now)
         self.cookie_is_dead = found is None and isinstance(credential, CookieCredential)
         return found
+
+    def still_stands(self) -> bool:
+        """Whether whoever asked is still who they were, where they were and in that role, and still sees the thing."""
+        if self.me is None or self.action is None:
+            return True
+        with self.house.site.db.read() as db:
+            me = self.house.find(db, self.request.scope["lattice.credential"], utcnow())
+            if me is None or (me.organization_id, me.role) != (self.me.organization_id, self.me.role):
+                return False
+            return not self.action.thing or find_thing(db, self.action, me, self.request.path_params["id"]) is not None
 
     def _ask(self, action: Action, db: Session) -> Ask:
         request = self.request

@@ -58,3 +58,19 @@ def test_a_revoked_key_ends_its_stream(server: Server) -> None:
 
 def test_nobody_gets_no_stream(server: Server) -> None:
     assert server.client().get(LIVE).status_code == 401
+
+
+def test_a_stream_ends_when_its_session_goes_to_another_organization(server: Server) -> None:
+    """It told of the first one, and its person may be removed from there without the session's end."""
+    browser = server.signed_in()
+    with browser.stream("GET", LIVE) as answer:
+        coming = frames(answer)
+        next(coming)
+        other = browser.post("/api/v1/organizations", json={"name": "Other"}).json()
+        assert browser.post(f"/api/v1/organizations/{other['id']}/switch").status_code == 200
+        assert all(frame["event"] != "ready" for frame in coming)  # and so it ended
+
+
+def test_head_of_a_stream_is_answered_and_over(server: Server) -> None:
+    answer = server.with_key().head(LIVE)
+    assert answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/event-stream")

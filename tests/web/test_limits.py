@@ -9,7 +9,9 @@ from starlette.testclient import TestClient
 from app.settings import Settings, SettingsError
 from app.web.action import Limit
 from app.web.limits import Limits, address_of
+from app.web.problems import Unavailable
 from app.web.rates import SharedCounts, Window
+from app.web.streaming import OpenStreams
 from tests.conftest import House
 
 KEYS = "/api/v1/api-keys"
@@ -146,3 +148,21 @@ def test_a_wrong_limit_is_named(house: House, wrong: str) -> None:
 
 def test_a_window_adds_what_others_counted() -> None:
     assert Window(ends_at=1, here=2, elsewhere=3).total == 5
+
+
+def test_streams_of_one_person_are_bounded(house: House) -> None:
+    streams = house.app.state.house.streams
+    leave = [streams.enter(house.admin_user.id) for _ in range(streams.of_one)]
+    refused = house.key().get("/api/v1/live")
+    assert refused.status_code == 429 and "Retry-After" in refused.headers
+    leave.pop()()
+    streams.enter(house.admin_user.id)()
+
+
+def test_streams_of_everybody_are_bounded() -> None:
+    streams = OpenStreams(in_all=2)
+    first, _ = streams.enter("a"), streams.enter("b")
+    with pytest.raises(Unavailable):
+        streams.enter("c")
+    first()
+    streams.enter("c")

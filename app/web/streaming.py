@@ -1,0 +1,79 @@
+"""Streams as answers: so many at once, each only while whoever asked for it may still have it.
+
+Only the event loop counts here, so that no lock is needed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
+
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from app.web.problems import TooManyRequests, Unavailable
+from app.web.streams import ByteStream, EventStream, guarded, read_on
+
+OF_ONE_PERSON = 100
+IN_ALL = 1_000
+EVENT_STREAM = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+class OpenStreams:
+    """How many streams are open in this process, by person."""
+
+    def __init__(self, of_one: int = OF_ONE_PERSON, in_all: int = IN_ALL) -> None:
+        self.of_one = of_one
+        self.in_all = in_all
+        self._open: Counter[str] = Counter()
+
+    def enter(self, whom: str) -> Callable[[], None]:
+        """Count one more; call what is returned at its end. Raises TooManyRequests or Unavailable."""
+        if self._open[whom] >= self.of_one:
+            raise TooManyRequests(
+                f"You have {self.of_one} streams open already; close one first.", headers={"Retry-After": "5"}
+            )
+        if self._open.total() >= self.in_all:
+            raise Unavailable("Too many streams are open on this server; try again.", headers={"Retry-After": "5"})
+        self._open[whom] += 1
+        return partial(self._leave, whom)
+
+    def _leave(self, whom: str) -> None:
+        self._open[whom] -= 1
+        self._open += Counter()  # drops those who have none
+
+
+class Streamed(StreamingResponse):
+    """Calls `leave` when it has ended, however it ends."""
+
+    def __init__(
+        self, pieces: AsyncIterator[bytes], media: str, headers: Mapping[str, str], leave: Callable[[], None]
+    ) -> None:
+        super().__init__(pieces, media_type=media, headers=headers)
+        self._leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()
+
+
+def streamed(
+    stream: EventStream | ByteStream, still_stands: Callable[[], Awaitable[bool]], leave: Callable[[], None]
+) -> Response:
+    pieces = read_on(stream, still_stands) if isinstance(stream, ByteStream) else guarded(stream, still_stands)
+    return Streamed(pieces, *_head(stream), leave)
+
+
+def head_alone(stream: EventStream | ByteStream) -> Response:
+    """What HEAD gets: a stream that nobody reads would go on for ever."""
+    media, headers = _head(stream)
+    response = Response(media_type=media, headers=headers)
+    del response.headers["content-length"]
+    return response
+
+
+def _head(stream: EventStream | ByteStream) -> tuple[str, Mapping[str, str]]:
+    return (stream.media, stream.headers) if isinstance(stream, ByteStream) else ("text/event-stream", EVENT_STREAM)
