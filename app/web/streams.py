@@ -1,7 +1,7 @@
 """Answers that are not one value: text with its own headers, and server-sent events that go on.
 
-A stream holds no database connection and no thread while it waits. Every two seconds it asks again whether its
-principal still stands, and ends when not.
+A stream holds no database connection and no thread while it waits. It asks again and again whether its principal
+still stands, and has ended two seconds after one does not.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import anyio.to_thread
 
-RECHECK_SECONDS = 2.0
+RECHECK_SECONDS = 1.5
 HEARTBEAT = b": still here\n\n"
 HEARTBEAT_SECONDS = 15.0
 
@@ -78,7 +78,7 @@ async def guarded(stream: EventStream, still_stands: Callable[[], Awaitable[bool
     try:
         while True:
             pending = pending or asyncio.ensure_future(anext(frames))
-            done, _ = await asyncio.wait({pending}, timeout=RECHECK_SECONDS)
+            done, _ = await asyncio.wait({pending}, timeout=max(0.0, checked + RECHECK_SECONDS - loop.time()))
             now = loop.time()
             if now - checked >= RECHECK_SECONDS:
                 checked = now

@@ -56,6 +56,20 @@ def test_a_revoked_key_ends_its_stream(server: Server) -> None:
         assert all(frame["event"] != "ready" for frame in coming)  # and so it ended
 
 
+def test_a_removed_members_stream_ends(server: Server) -> None:
+    admin = server.signed_in("Ada")
+    invited = admin.post("/api/v1/invitations", json={"email": "bob@lab.test"}).json()
+    token = invited["link"].partition("token=")[2]
+    bob = server.client(**{"Sec-Fetch-Site": "same-origin"})
+    assert bob.post("/join", data={"token": token, "name": "Bob"}).status_code == 303
+    member = bob.get("/api/v1/members", params={"q": "bob"}).json()["items"][0]
+    with bob.stream("GET", LIVE) as answer:
+        coming = frames(answer)
+        next(coming)
+        assert admin.delete(f"/api/v1/members/{member['id']}").status_code == 204
+        assert all(frame["event"] != "ready" for frame in coming)
+
+
 def test_nobody_gets_no_stream(server: Server) -> None:
     assert server.client().get(LIVE).status_code == 401
 
