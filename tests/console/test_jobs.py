@@ -1,0 +1,116 @@
+"""The list of jobs: live rows, filters that live in the address, many at once, and all of it from the keyboard."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.console import MARKS
+from tests.console.lab import HELD, Lab
+
+pytestmark = MARKS
+
+
+def test_an_empty_list_says_what_to_do(page: Page) -> None:
+    page.goto("/jobs?q=nothing-has-this-name")
+    expect(page.get_by_role("heading", name="No job matches")).to_be_visible()
+    page.get_by_role("link", name="All jobs").click()
+    expect(page).to_have_url(re.compile("/jobs$"))
+
+
+def test_rows_come_and_change_by_themselves(page: Page, lab: Lab) -> None:
+    page.goto("/jobs?q=comes-alive")
+    expect(page.locator("#live-state")).to_have_attribute("data-state", "open")
+    page.evaluate("window.stays = true")
+    job_id = lab.submit("comes-alive", "sleep 600")
+    row = page.locator(f"#{job_id}")
+    expect(row.locator(".badge")).to_have_text("Running")
+    lab.stop(job_id)
+    expect(row.locator(".badge")).to_have_text("Stopped")
+    assert page.evaluate("window.stays"), "the page was loaded again"
+
+
+def test_a_row_says_why(page: Page, lab: Lab) -> None:
+    job_id = lab.finished("says-why", "exit 3")
+    page.goto("/jobs?q=says-why")
+    reason = page.locator(f"#{job_id} .row-reason")
+    expect(reason).to_have_text("exited with code 3")
+    assert reason.evaluate("e => e.scrollWidth <= e.clientWidth"), "it is cut off"
+
+
+def test_filters_live_in_the_address(page: Page, lab: Lab) -> None:
+    lab.finished("filtered-good")
+    lab.finished("filtered-bad", "exit 1")
+    page.goto("/jobs?q=filtered-")
+    page.get_by_role("navigation", name="States").get_by_role("link", name="Failed").click()
+    expect(page.locator(".row .row-link")).to_have_text(["filtered-bad"])
+    expect(page).to_have_url(re.compile(r"q=filtered-&state=failed"))
+    page.reload()
+    expect(page.locator(".row .row-link")).to_have_text(["filtered-bad"])
+    page.get_by_label("Owner").select_option("me")
+    expect(page).to_have_url(re.compile(r"owner=me"))
+    page.go_back()
+    expect(page).not_to_have_url(re.compile(r"owner=me"))
+    page.go_back()
+    expect(page.locator(".row .row-link")).to_have_text(["filtered-bad", "filtered-good"])
+
+
+def test_slash_searches_by_name(page: Page, lab: Lab) -> None:
+    lab.finished("needle-in-a-haystack")
+    page.goto("/jobs")
+    page.keyboard.press("/")
+    expect(page.locator("#jobs-search")).to_be_focused()
+    page.keyboard.type("needle-in")
+    expect(page.locator(".row .row-link")).to_have_text(["needle-in-a-haystack"])
+    expect(page).to_have_url(re.compile(r"q=needle-in"))
+    expect(page.locator("#jobs-search")).to_be_focused()
+    expect(page.locator("#jobs-search")).to_have_value("needle-in")
+
+
+def test_many_are_stopped_at_once(page: Page, lab: Lab) -> None:
+    holder = lab.submit("bulk-holder", "sleep 600", resources=HELD)
+    lab.reach(holder, "running", "queued")
+    ids = [lab.submit(f"bulk-{number}", resources=HELD, priority=-100) for number in range(3)]
+    page.goto("/jobs?q=bulk-&state=queued")
+    for job_id in ids[:2]:
+        page.locator(f"#{job_id}").get_by_role("checkbox").check()
+    expect(page.locator("[data-picked]")).to_have_text("2 jobs selected")
+    page.locator(".bulk").get_by_role("button", name="Stop").click()
+    expect(page.locator("#toasts")).to_contain_text("2 jobs are told to stop")
+    assert [lab.job(job_id)["state"] for job_id in ids] == ["stopped", "stopped", "queued"]
+    for job_id in (ids[2], holder):
+        lab.stop(job_id)
+
+
+def test_the_keyboard_walks_the_rows(page: Page, lab: Lab) -> None:
+    lab.change_pool(drained=True)
+    ids = [lab.submit(f"walked-{number}") for number in range(3)][::-1]
+    try:
+        page.goto("/jobs?q=walked-")
+        page.keyboard.press("j")
+        expect(page.locator(f"#{ids[0]} .row-link")).to_be_focused()
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+        expect(page.locator(f"#{ids[1]}").get_by_role("checkbox")).to_be_checked()
+        page.keyboard.press("k")
+        expect(page.locator(f"#{ids[0]} .row-link")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile(f"/jobs/{ids[0]}$"))
+        page.go_back()
+        expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+        page.keyboard.press("c")
+        expect(page).to_have_url(re.compile("/jobs/new$"))
+    finally:
+        lab.change_pool(drained=False)
+
+
+def test_pages_go_on_where_the_last_one_ended(page: Page, lab: Lab) -> None:
+    for number in range(3):
+        lab.finished(f"paged-{number}")
+    page.goto("/jobs?q=paged-&limit=2")
+    expect(page.locator(".row .row-link")).to_have_text(["paged-2", "paged-1"])
+    page.get_by_role("link", name="Older").click()
+    expect(page.locator(".row .row-link")).to_have_text(["paged-0"])
+    page.get_by_role("link", name="Newest").click()
+    expect(page.locator(".row .row-link")).to_have_text(["paged-2", "paged-1"])

@@ -1,0 +1,123 @@
+"""A new job: by the form and as a task, with what it would cost and what is wrong with it said beforehand."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.console import MARKS
+from tests.console.lab import HELD, Lab
+from tests.peers import ROOT
+from tests.peers.browser import Watch, axe
+
+pytestmark = MARKS
+
+TASK = """\
+name: from-yaml
+resources:
+  cpus: 0.1+
+  memory: 0.1+
+envs:
+  GREETING: hello
+run: |
+  echo "$GREETING from $SKYPILOT_NUM_NODES node"
+"""
+
+
+@pytest.fixture
+def form(page: Page) -> Locator:
+    page.goto("/jobs/new")
+    return page.locator("#job-form")
+
+
+@pytest.fixture
+def task_form(page: Page) -> Locator:
+    page.goto("/jobs/new")
+    page.get_by_role("radiogroup", name="Write the job as").get_by_text("YAML").click()
+    return page.locator("#task-form")
+
+
+def submit(form: Locator) -> None:
+    form.get_by_role("button", name="Submit job").click()
+
+
+def test_the_form_submits_a_job(form: Locator, page: Page, lab: Lab) -> None:
+    form.get_by_label("Name").fill("by-the-form")
+    form.get_by_label("Run").fill('echo "$GREETING, world"')
+    form.get_by_label("CPUs").fill("0.1")
+    form.get_by_label("Memory, GiB").fill("0.1")
+    form.get_by_label("Variables", exact=False).first.fill("GREETING=hello")
+    submit(form)
+    expect(page).to_have_url(re.compile(r"/jobs/job_\w+$"))
+    expect(page.get_by_role("heading", name="by-the-form")).to_be_visible()
+    expect(page.locator("[data-log-view]")).to_contain_text("hello, world")
+    assert lab.job(page.url.rpartition("/")[2])["envs"] == {"GREETING": "hello"}
+
+
+def test_a_mistake_stands_beside_its_field(form: Locator, page: Page, watch: Watch) -> None:
+    watch.expect("status of 422")
+    form.get_by_label("Name").fill("kept-as-typed")
+    form.get_by_label("Run").fill("nvidia-smi")
+    form.get_by_label("GPUs").fill("H100:9")
+    submit(form)
+    gpus = page.locator("#resources\\.accelerators")
+    expect(gpus).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#resources\\.accelerators-error")).to_contain_text("H100")
+    expect(gpus).to_have_value("H100:9")
+    expect(page.locator("#name")).to_have_value("kept-as-typed")
+    expect(page.locator("#run")).to_have_value("nvidia-smi")
+    assert axe(page) == []
+    gpus.fill("H100:8")
+    page.locator("#resources\\.cpus").fill("0.1")
+    page.locator("#run").fill("true")
+    submit(page.locator("#job-form"))
+    expect(page).to_have_url(re.compile(r"/jobs/job_\w+$"))
+
+
+def test_the_price_and_the_place_in_the_queue_come_first(form: Locator, page: Page, lab: Lab) -> None:
+    preview = page.locator("#preview")
+    form.get_by_label("Run").fill("nvidia-smi")
+    expect(preview).to_contain_text("Price")
+    expect(preview).to_contain_text("At once")
+    holder = lab.submit("preview-holder", "sleep 600", resources=HELD)
+    waiting = lab.submit("preview-waiting", resources=HELD)
+    form.get_by_label("GPUs").fill("H100:8")
+    expect(preview).to_contain_text("Number 2 in the queue")
+    form.get_by_label("GPUs").fill("H100:9")
+    expect(preview.locator(".field-error")).to_contain_text("accelerators")
+    for job_id in (waiting, holder):
+        lab.stop(job_id)
+
+
+def test_a_task_is_taken_unchanged(task_form: Locator, page: Page) -> None:
+    task_form.get_by_label("Task").fill(TASK)
+    expect(page.locator("#preview-task")).to_contain_text("At once")
+    submit(task_form)
+    expect(page.get_by_role("heading", name="from-yaml")).to_be_visible()
+    expect(page.locator("[data-log-view]")).to_contain_text("hello from 1 node")
+
+
+def test_what_a_task_asks_in_vain_is_named(task_form: Locator, page: Page, watch: Watch) -> None:
+    watch.expect("status of 422")
+    refused = TASK + "service:\n  replicas: 2\n"
+    task_form.get_by_label("Task").fill(refused)
+    expect(page.locator("#preview-task")).to_contain_text("service")
+    submit(task_form)
+    expect(page.get_by_role("alert")).to_contain_text("service")
+    expect(page.locator("#task_yaml")).to_be_visible()
+    expect(page.locator("#task_yaml")).to_have_value(refused)
+
+
+def test_the_example_is_taken(task_form: Locator, page: Page) -> None:
+    task_form.get_by_label("Task").fill((ROOT / "examples/digits.yaml").read_text())
+    expect(page.locator("#preview-task")).to_contain_text("At once")
+
+
+def test_the_form_turns_into_a_task(form: Locator, page: Page) -> None:
+    form.get_by_label("Name").fill("turned")
+    form.get_by_label("Run").fill("echo turned")
+    expect(page.locator("#preview pre")).to_contain_text("name: turned")
+    page.get_by_role("radiogroup", name="Write the job as").get_by_text("YAML").click()
+    expect(page.locator("#task_yaml")).to_have_value(re.compile("name: turned\nrun: echo turned"))
