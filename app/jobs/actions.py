@@ -47,7 +47,7 @@ from app.web.ask import Ask
 from app.web.gate import may_see
 from app.web.paging import ListQuery, Page
 from app.web.problems import Invalid
-from app.web.streams import EventStream, Text
+from app.web.streams import ByteStream, EventStream, Text
 
 
 def list_jobs(ask: Ask) -> Page[JobSummary]:
@@ -186,10 +186,12 @@ def rerun_job(ask: Ask, job: Job) -> JobDetail:
     return _detail(ask, new.id)
 
 
-def read_logs(ask: Ask, job: Job) -> Text | EventStream:
-    """The log as text, or with `follow=1` as server-sent events that go on until the job has ended."""
+def read_logs(ask: Ask, job: Job) -> Text | ByteStream | EventStream:
+    """The log as text, as a file, or with `follow=1` as server-sent events that go on until the job has ended."""
     q: LogQuery = ask.query
     reach = logs.reach_of(ask.db, job, q)
+    if q.download:
+        return logs.whole(ask.site.logs, job.id, reach)
     if not q.follow:
         return logs.read(ask.site.logs, job.id, reach, q)
     if q.attempt is not None:

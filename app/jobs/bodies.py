@@ -106,9 +106,12 @@ class LogQuery(BaseModel):
     attempt: Annotated[int | None, Field(ge=1, le=1_000_000, description="One attempt's part.")] = None
     node: Annotated[int | None, Field(ge=0, le=1_000, description="The rank of a node.")] = None
     follow: Annotated[bool, Field(description="1: server-sent events that go on.")] = False
+    download: Annotated[bool, Field(description="1: the whole log as a file, however large.")] = False
 
     @model_validator(mode="after")
     def _one_place(self) -> LogQuery:
+        if self.download and (self.follow or self.tail is not None or self.offset is not None):
+            raise ValueError("A download is the whole log: leave offset, tail and follow out.")
         if self.tail is not None and self.offset is not None:
             raise ValueError("Give offset or tail, not both.")
         return self

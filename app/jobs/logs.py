@@ -5,7 +5,7 @@ Logs come from the store, where workers have put them; no engine is asked. Offse
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 
 import anyio
@@ -21,9 +21,10 @@ from app.site import Site
 from app.stores.log_search import LogMatches, find_errors, find_text
 from app.stores.logs import LogSlice, LogState, LogStore, frame
 from app.web.problems import Gone, Invalid
-from app.web.streams import Frame, Text
+from app.web.streams import ByteStream, Frame, Text
 
 FRAME = 64 << 10
+PIECE = 1 << 20  # bytes of a download that are in memory at once
 SOONEST, LATEST = 0.2, 1.0  # seconds between looks of a follower: while the log grows, and while it is silent
 
 
@@ -69,11 +70,28 @@ def _read_over_gaps(store: LogStore, job_id: str, reach: Reach, limit: int) -> L
     at, left = reach.start, limit
     while left > 0 and at < reach.state.size:
         piece = store.read(job_id, reach.state, at, left)
-        if piece.gap:
-            parts.append(gap_line(*piece.gap))
-        parts.append(piece.data)
+        parts.append(_told(piece))
         at, left = piece.next_offset, left - len(piece.data)
     return LogSlice(reach.start, b"".join(parts), at)
+
+
+def whole(store: LogStore, job_id: str, reach: Reach) -> ByteStream:
+    """Everything that there is so far, however large, as `_read_over_gaps` shows it, read as fast as it is taken."""
+
+    def pieces() -> Iterator[bytes]:
+        at = reach.start
+        while at < reach.state.size:
+            piece = store.read(job_id, reach.state, at, PIECE)
+            yield _told(piece)
+            at = piece.next_offset
+
+    headers = {"Content-Disposition": "attachment", "Cache-Control": "no-store"}
+    return ByteStream(pieces, "text/plain; charset=utf-8", headers)
+
+
+def _told(piece: LogSlice) -> bytes:
+    """The piece's bytes, after a line about those that are missing before it."""
+    return (gap_line(*piece.gap) if piece.gap else b"") + piece.data
 
 
 def gap_line(start: int, end: int) -> bytes:
@@ -85,6 +103,8 @@ def _text(piece: LogSlice, reach: Reach) -> Text:
         "Lattice-Log-Start": str(piece.start), "Lattice-Next-Offset": str(piece.next_offset),
         "Lattice-Log-Size": str(reach.state.size), "Cache-Control": "no-store",
     }  # fmt: skip
+    if reach.state.cut_to > reach.state.cut_from:
+        headers["Lattice-Log-Cut"] = f"{reach.state.cut_from}-{reach.state.cut_to}"
     if piece.gap:
         headers["Lattice-Log-Gap"] = f"{piece.gap[0]}-{piece.gap[1]}"
     return Text(piece.data, headers=headers)

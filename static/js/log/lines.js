@@ -24,6 +24,11 @@ export class Chunk {
     return chunk;
   }
 
+  /** The part of the chunk that lies before byte `end` of the log. */
+  before(end) {
+    return this.isGap || this.end <= end ? this : new Chunk(this.start, this.bytes.subarray(0, end - this.start));
+  }
+
   setBytes(bytes) {
     this.bytes = bytes;
     this.end = this.start + bytes.length;

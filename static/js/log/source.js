@@ -2,27 +2,37 @@
 import { Chunk } from "./lines.js";
 
 const NEWLINE = 10;
+const REOPEN_MS = 3000;
 
 export class Source {
   /** `base` is the job's address in the API; `size` is how far the log is known to reach. */
   constructor(base, size) {
     this.base = base;
     this.size = size;
+    this.cut = [Infinity, Infinity];
   }
 
   /** Chunks of whole lines from the first line that begins at `offset` or later, up to about `length` bytes. */
   async read(offset, length) {
-    const from = Math.max(0, offset - 1);
+    const from = offset === this.cut[0] ? offset : Math.max(0, offset - 1);
     const { start, bytes } = await this.fetch(from, length + offset - from);
     const first = start === from && from > 0 ? bytes.indexOf(NEWLINE) + 1 : 0;
-    const whole = start + bytes.length >= this.size ? bytes.length : bytes.lastIndexOf(NEWLINE) + 1 || bytes.length;
-    return pieces(offset, start + first, start > offset, bytes.subarray(first, Math.max(first, whole)));
+    const isLast = start + bytes.length >= this.size || start + bytes.length === this.cut[0];
+    const whole = isLast ? bytes.length : bytes.lastIndexOf(NEWLINE) + 1 || bytes.length;
+    return this.pieces(offset, start + first, start > offset, bytes.subarray(first, Math.max(first, whole)));
   }
 
   /** Chunks of just these bytes, whole lines or not. */
   async readExactly(offset, length) {
     const { start, bytes } = await this.fetch(offset, length);
-    return pieces(offset, start, start > offset, bytes);
+    return this.pieces(offset, start, start > offset, bytes);
+  }
+
+  // What was cut out is one line, wherever in it one looks.
+  pieces(offset, start, hasGap, bytes) {
+    const lines = new Chunk(start, bytes);
+    if (!hasGap) return [lines];
+    return [missing(start === this.cut[1] ? Math.min(offset, this.cut[0]) : offset, start), lines];
   }
 
   async fetch(offset, length) {
@@ -30,6 +40,7 @@ export class Source {
     if (!response.ok) throw new Error(`The log could not be read (${response.status}).`);
     const start = Number(response.headers.get("Lattice-Log-Start") ?? offset);
     this.size = Math.max(this.size, Number(response.headers.get("Lattice-Log-Size") ?? 0));
+    this.cut = response.headers.get("Lattice-Log-Cut")?.split("-").map(Number) ?? this.cut;
     return { start, bytes: new Uint8Array(await response.arrayBuffer()) };
   }
 
@@ -42,27 +53,34 @@ export class Source {
 
   /** Be told how far the log reaches as it grows. The stream resumes by itself. Returns a function that stops it. */
   follow(offset, { onGrowth, onEnd, onState }) {
-    const stream = new EventSource(`${this.base}/logs?follow=1&offset=${offset}`);
+    let stream;
+    let again;
     const grow = (event) => {
       this.size = Math.max(this.size, Number(event.lastEventId));
       onGrowth();
     };
-    stream.onopen = () => onState("live");
-    stream.onerror = () => onState("lost");
-    stream.onmessage = grow;
-    stream.addEventListener("gap", grow);
-    stream.addEventListener("end", (event) => {
+    const open = (from) => {
+      stream = new EventSource(`${this.base}/logs?follow=1&offset=${from}`);
+      stream.onopen = () => onState("live");
+      stream.onerror = () => {
+        onState("lost");
+        // a browser comes back after a cut, but gives up where a proxy answers for a server that is away
+        if (stream.readyState === EventSource.CLOSED) again = setTimeout(open, REOPEN_MS, this.size);
+      };
+      stream.onmessage = grow;
+      stream.addEventListener("gap", grow);
+      stream.addEventListener("end", (event) => {
+        stream.close();
+        grow(event);
+        onEnd();
+      });
+    };
+    open(offset);
+    return () => {
+      clearTimeout(again);
       stream.close();
-      grow(event);
-      onEnd();
-    });
-    return () => stream.close();
+    };
   }
-}
-
-function pieces(offset, start, hasGap, bytes) {
-  const lines = new Chunk(start, bytes);
-  return hasGap ? [missing(offset, start), lines] : [lines];
 }
 
 const missing = (from, to) =>

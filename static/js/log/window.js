@@ -104,7 +104,8 @@ export class Window {
       const at = this.box.scrollTop;
       const offset = at < top ? at / perByte : this.lines.end + (at - top - height) / perByte;
       await this.jump(Math.max(0, Math.min(offset, this.source.size - PIECE / 2)));
-      this.box.scrollTop = Math.max(at, this.view.top);
+      // what was cut out is one line, however many bytes: the place that was dragged to lies beyond it now
+      this.box.scrollTop = this.lines.chunks[0]?.isGap ? this.view.top : Math.max(at, this.view.top);
       this.scrolled();
     }, SETTLE_MS);
   }
@@ -113,7 +114,8 @@ export class Window {
     const end = this.lines.start;
     const from = Math.max(0, end - PIECE);
     this.exclusively(async () => {
-      const chunks = (await this.source.read(from, end - from)).filter((chunk) => chunk.start < end && chunk.count > 0);
+      const read = await this.source.read(from, end - from);
+      const chunks = read.filter((chunk) => chunk.start < end && chunk.count > 0).map((chunk) => chunk.before(end));
       if (this.lines.start !== end) return;
       if (!chunks.length) this.barrier = end;
       const stays = this.view.topOffset();
