@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import lines
+from bench.authenticating import authenticating
 from bench.result import Result
 
 HEAD = "| work | measured | to reach | reached | floor, same run | × floor | |\n|---|---|---|---|---|---|---|"
@@ -28,6 +29,7 @@ def main() -> None:
         "starting": lines.starting,
         "running": lines.running,
         "visiting": lines.visiting,
+        "authenticating": authenticating,
     }
     chosen = arguments.lines or list(groups)
     results: list[Result] = []
