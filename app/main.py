@@ -9,6 +9,7 @@ from typing import Any
 import anyio.to_thread
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
@@ -51,7 +52,7 @@ from app.web.elsewhere import Elsewhere
 from app.web.identify import CookieSigner, Identify
 from app.web.pages import Pages
 from app.web.rates import SharedCounts
-from app.web.routes import not_found, routes_of
+from app.web.routes import refuse, routes_of
 from app.web.serve import House
 from app.web.static import Static
 from app.workers.build import Crew
@@ -147,10 +148,10 @@ def create_app(site: Site, *, works: bool = True) -> Starlette:
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
             Middleware(Identify, signer=signer),
         ],
+        exception_handlers={HTTPException: refuse(house)},
         lifespan=_lifespan(site, [touches, house.limits.counts, *([renewals] if renewals else [])], works=works),
     )
     app.router.redirect_slashes = False
-    app.router.default = not_found(house)
     app.state.house = house
     app.state.touches = touches
     return app

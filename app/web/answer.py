@@ -25,6 +25,7 @@ from app.web.problems import Problem, Unauthenticated
 from app.web.streams import Text
 
 API = "/api/v1"
+URL_SAFE = "%/:=&?~#+!$,;'@()*[]"  # what stands in addresses as it is
 VARY = "HX-Request, HX-Request-Type, HX-Target, Cookie"
 JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_NON_STR_KEYS
 
@@ -113,11 +114,13 @@ class HtmlAnswer:
             request, me, url=asked(request), value=None, problem=problem, request_id=request_id, offer=offer
         )
         name = "problem-fragment.html" if wants_fragment(request) else "problem.html"
-        return Response(self.pages.page(name, context), problem.status, media_type="text/html", headers=problem.headers)
+        page = self.pages.page(name, context)
+        return Response(page, problem.status, media_type="text/html", headers=_headers(problem))
 
 
 def redirect(request: Request, to: str) -> Response:
-    """303, or for htmx a 204 that makes it go there."""
+    """303, or for htmx a 204 that makes it go there. A header holds no letters but ASCII's, so others are escaped."""
+    to = quote(to, safe=URL_SAFE)
     if "hx-request" in request.headers:
         return Response(status_code=204, headers={"HX-Location": to})
     return Response(status_code=303, headers={"Location": to})
@@ -150,7 +153,10 @@ def problem_json(problem: Problem, request_id: str) -> Response:
     }
     if problem.status >= 500:
         document["request_id"] = request_id
-    headers = dict(problem.headers)
-    if isinstance(problem, Unauthenticated):
-        headers.setdefault("WWW-Authenticate", "Bearer")
-    return Response(orjson.dumps(document), problem.status, media_type="application/problem+json", headers=headers)
+    body = orjson.dumps(document)
+    return Response(body, problem.status, media_type="application/problem+json", headers=_headers(problem))
+
+
+def _headers(problem: Problem) -> dict[str, str]:
+    own = {"WWW-Authenticate": "Bearer"} if isinstance(problem, Unauthenticated) else {}
+    return {**own, **problem.headers}

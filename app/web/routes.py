@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -11,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.web import answer
 from app.web.action import Action, check
-from app.web.problems import NotFound
+from app.web.problems import MethodNotAllowed, NotFound, Problem
 from app.web.serve import Endpoint, House
 
 
@@ -48,15 +49,19 @@ def _route(house: House, path: str, table: dict[str, Action], *, html: bool) -> 
     return Route(path, Named(Endpoint(house, table, html=html), path))
 
 
-def not_found(house: House) -> ASGIApp:
-    """What answers where no route matches, in the face of the mount that was asked."""
+def refuse(house: House) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Starlette's own refusals (no such address, no such method on a plain route) in the face of the mount asked."""
 
-    async def answer_it(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        on_api = request.url.path.startswith(answer.API)
-        problem = NotFound("There is nothing at this address.")
-        endpoint = Endpoint(house, {}, html=not on_api)
-        response: Response = endpoint.problem(request, problem, None)
-        await response(scope, receive, send)
+    async def answer_it(request: Request, wrong: Exception) -> Response:
+        assert isinstance(wrong, HTTPException)
+        endpoint = Endpoint(house, {}, html=not request.url.path.startswith(answer.API))
+        return endpoint.problem(request, _problem_of(request, wrong), None)
 
     return answer_it
+
+
+def _problem_of(request: Request, wrong: HTTPException) -> Problem:
+    if wrong.status_code != 405:
+        return NotFound("There is nothing at this address.")
+    headers = dict(wrong.headers or {"Allow": "GET, HEAD"})
+    return MethodNotAllowed(f"{request.method[:20]} is not possible here; {headers['Allow']} is.", headers=headers)

@@ -124,8 +124,8 @@ class Endpoint:
         request_id = request.scope.get("lattice.request_id", "")
         if not self.html:
             return answer.problem_json(problem, request_id)
-        if isinstance(problem, Unauthenticated):
-            return answer.to_sign_in(request)
+        if isinstance(problem, Unauthenticated) and not isinstance(request.scope["lattice.credential"], KeyCredential):
+            return answer.to_sign_in(request)  # a dead key is no better there
         return self.house.html.problem(request, problem, me, request_id, offer)
 
 

@@ -112,3 +112,9 @@ def test_renaming_oneself(admin: TestClient) -> None:
 def test_only_an_admin_renames_the_organization(admin: TestClient, member: TestClient) -> None:
     assert member.patch("/api/v1/settings/organization", json={"name": "Mine"}).status_code == 403
     assert admin.patch("/api/v1/settings/organization", json={"name": "Lab"}).json()["name"] == "Lab"
+
+
+def test_sign_in_leads_to_a_path_with_any_letters(house: House, anonymous: TestClient) -> None:
+    fields = {"token": link_token(house), "name": "Ada", "next": "/jobs?q=日本&state=a%20b"}
+    answer = anonymous.post("/sign-in", data=fields, headers=SAME_ORIGIN)
+    assert answer.status_code == 303 and answer.headers["Location"] == "/jobs?q=%E6%97%A5%E6%9C%AC&state=a%20b"

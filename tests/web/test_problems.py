@@ -125,3 +125,17 @@ def test_a_flag_is_true_or_false(admin: TestClient, drained: object) -> None:
     pool = admin.get("/api/v1/node-pools").json()["items"][0]["id"]
     answer = admin.patch(f"/api/v1/node-pools/{pool}", json={"drained": drained})
     assert answer.status_code == 422 and answer.json()["errors"][0]["field"] == "drained"
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("POST", "/api/v1/openapi.json", 405), ("GET", "/api/v2", 404)])
+def test_what_no_action_answers_is_a_problem_too(house: House, method: str, path: str, status: int) -> None:
+    answer = house.anonymous().request(method, path)
+    assert answer.status_code == status and (answer.headers.get("Allow") is not None) is (status == 405)
+    on_api = path.startswith("/api/v1")
+    assert answer.headers["Content-Type"].startswith("application/problem+json" if on_api else "text/html")
+
+
+@pytest.mark.parametrize("credential", ["Basic YTpi", "Bearer lk_" + "x" * 32])
+def test_a_page_asked_with_a_dead_key_is_not_sent_to_sign_in_for_ever(house: House, credential: str) -> None:
+    answer = house.anonymous().get("/sign-in", headers={"Authorization": credential})
+    assert answer.status_code == 401 and answer.headers["WWW-Authenticate"] == "Bearer" and "<html" in answer.text
