@@ -35,6 +35,16 @@ def test_death_of_the_last_command_by_signal(runs: Runs) -> None:
     assert "signal 6" in seen.detail
 
 
+def test_a_job_that_removes_its_folder_fails_by_itself(runs: Runs) -> None:
+    seen = runs.end('rm -rf "$PWD"; exit 4')
+    assert (seen.cause, seen.exit_code) == (EndCause.EXITED, 4)
+
+
+def test_a_job_may_take_back_what_it_wrote(runs: Runs) -> None:
+    seen = runs.end("for i in $(seq 300); do echo $i; timeout 0.003 head -c 1 /dev/stdout; done >/dev/stdout; exit 4")
+    assert (seen.cause, seen.exit_code) == (EndCause.EXITED, 4)
+
+
 def test_setup_comes_first_and_may_fail(runs: Runs) -> None:
     attempt = runs.start("echo ran", setup="echo setting up; exit 9")
     seen = runs.end_of(attempt)
@@ -143,6 +153,12 @@ def test_two_nodes_are_refused(runs: Runs) -> None:
     share = Share(node="here", cpu_tenths=1, memory_tenths=1)
     with pytest.raises(EngineError) as refused:
         runs.engine.submit(runs.launch("true", shares=(share, share)))
+    assert not refused.value.retry
+
+
+def test_an_image_is_not_passed_over(runs: Runs) -> None:
+    with pytest.raises(EngineError, match="no containers") as refused:
+        runs.engine.submit(runs.launch("true", image="python:3.12"))
     assert not refused.value.retry
 
 

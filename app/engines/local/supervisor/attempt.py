@@ -222,7 +222,10 @@ class Attempt:
                 self.stop("disk_full", self.text("signal"), float(self.text("grace")))
 
     def pump(self) -> None:
-        data = posix.read(self.pipe, CHUNK)
+        try:
+            data = posix.read(self.pipe, CHUNK)
+        except BlockingIOError:
+            return None  # the job itself was quicker: /dev/stdout can be read too
         if data:
             return self.log.write(data)
         self.hear_pipe(False)

@@ -28,7 +28,10 @@ def is_disk_full(log: Log, work: bytes) -> bool:
     if any(words in log.last for words in NO_SPACE):
         return True
     for path in (b".", work):
-        disk = posix.statvfs(path)
+        try:
+            disk = posix.statvfs(path)
+        except OSError:
+            continue  # the job has removed its folder
         if disk.f_bavail * disk.f_frsize < SCARCE or (disk.f_files and not disk.f_favail):
             return True
     return False

@@ -70,7 +70,7 @@ def signal_tree(number: int, group: int, spared: str) -> None:
     Processes named `spared` get nothing but KILL: a wrapper must live through the grace, or it takes the job along.
     """
     if group:
-        posix.kill(-group, number)
+        signal_group(group, number)
     sent: set[tuple[int, str]] = set()
     for _ in range(3):  # again for those that were born meanwhile
         found = descendants(posix.getpid())
@@ -81,6 +81,13 @@ def signal_tree(number: int, group: int, spared: str) -> None:
         if not fresh:
             return
         sent |= fresh
+
+
+def signal_group(group: int, number: int) -> None:
+    try:
+        posix.kill(-group, number)
+    except OSError:
+        return  # all of it has become another user's (sudo), and may not be signalled
 
 
 def is_named(pid: int, name: str) -> bool:
