@@ -71,10 +71,7 @@ def _needs(choice: Choice, accelerator: Accelerator | None, pool: PoolFacts) -> 
 
 
 def _of_job(body: JobSubmit, pool: PoolFacts) -> Iterator[FieldError]:
-    if body.image and pool.isolation is not Isolation.CONTAINER:
-        yield FieldError(
-            "image", f"{pool} runs no containers (its isolation is {pool.isolation}): leave the image out."
-        )
+    yield from _of_image(body.image, pool)
     if body.workdir and Feature.GIT not in pool.supports:
         yield FieldError("workdir", f"{pool} can't clone a repository: fetch the code in setup.")
     if Feature.STORAGE not in pool.supports:
@@ -94,6 +91,16 @@ def _of_job(body: JobSubmit, pool: PoolFacts) -> Iterator[FieldError]:
         for name in variables:
             if name.startswith("SKYPILOT_DOCKER_") and Feature.REGISTRY_LOGIN not in pool.supports:
                 yield FieldError(f"{field}.{name}", f"{pool} does not sign in to a registry with this: take it out.")
+
+
+def _of_image(image: str | None, pool: PoolFacts) -> Iterator[FieldError]:
+    in_containers = pool.isolation is Isolation.CONTAINER
+    if image and not in_containers:
+        yield FieldError(
+            "image", f"{pool} runs no containers (its isolation is {pool.isolation}): leave the image out."
+        )
+    if in_containers and not image:
+        yield FieldError("image", f"{pool} runs every job in a container: name an image.")
 
 
 NOT_HERE = {

@@ -19,10 +19,12 @@ from app.jobs.durations import format_duration, parse_duration
 from app.jobs.form_fields import from_form_fields
 from app.jobs.resource_spec import JobRecovery, Resources
 from app.jobs.values import (
+    LINE_MOST,
     NAME_MOST,
     SCRIPT_MOST,
     Line,
     Path,
+    check_image,
     check_name,
     check_plain,
     check_run,
@@ -123,7 +125,9 @@ class JobSubmit(BaseModel):
     config: Annotated[dict[str, Any], BeforeValidator(mapping)] = Field(default_factory=dict)
     resources: Resources = Field(default_factory=Resources)
     num_nodes: Annotated[int, Field(ge=1, le=NODES_MOST), whole(1, NODES_MOST)] = 1
-    image: Line | None = Field(default=None, description="A container image; needs a pool that runs containers.")
+    image: Annotated[str, Field(max_length=LINE_MOST), BeforeValidator(check_image)] | None = Field(
+        default=None, description="A container image; needs a pool that runs containers."
+    )
     priority: Annotated[int, Field(ge=-PRIORITY_MOST, le=PRIORITY_MOST), whole(-PRIORITY_MOST, PRIORITY_MOST)] = 0
     max_duration: Seconds | None = None
     visibility: Literal["private", "team", "organization"] = "organization"

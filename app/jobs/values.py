@@ -24,6 +24,11 @@ ITEMS_MOST = 20_000
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+IMAGE = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9._-]*(?::[0-9]{1,5}(?=/))?(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*"  # a registry's host, a path
+    r"(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
+
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 Path = tuple[int | str, ...]
@@ -129,6 +134,14 @@ def check_name(value: object) -> str:
             "and begins with a letter or a digit."
         )
     return name
+
+
+def check_image(value: object) -> str:
+    """A name such as a registry has it: no option of the tool that runs it, no archive on the node's disk."""
+    image = text_of(value, LINE_MOST)
+    if not IMAGE.fullmatch(image):
+        raise ValueError("This is not the name of a container image, such as python:3.12 or ghcr.io/team/image:tag.")
+    return image
 
 
 def check_script(value: object) -> str:

@@ -99,6 +99,7 @@ def test_containers_and_features_where_the_pool_has_them() -> None:
     able = PoolFacts(name="cloud", isolation=Isolation.CONTAINER, supports=frozenset(Feature))
     resources = {"ports": 80, "use_spot": True, "disk_size": 100, "accelerators": "H100:8"}
     assert not found(able, image="python:3.12", resources=resources, volumes={"/a": "b"}, config={"gcp": {}})
+    assert "name an image" in found(able)["image"]
 
 
 def test_one_alternative_that_can_be_had_is_enough() -> None:

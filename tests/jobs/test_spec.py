@@ -95,6 +95,9 @@ def test_only_run_is_needed() -> None:
         ({"resources": {"priority": 5}, "priority": 6}, "priority", "not both"),
         ({"resources": {"image_id": "docker:a"}, "image": "b"}, "image", "not both"),
         ({"resources": []}, "resources", "Give a map"),
+        ({"image": "--volume=/:/host"}, "image", "not the name of a container image"),
+        ({"image": "dir:/etc"}, "image", "not the name of a container image"),
+        ({"image": "docker-archive:/a.tar"}, "image", "not the name of a container image"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_named_with_its_path_and_a_sentence(fields: dict[str, Any], path: str, sentence: str) -> None:
@@ -118,6 +121,13 @@ def test_what_nests_too_deep_or_is_too_large_is_refused() -> None:
         deep = [deep]
     assert "nests too deep" in mistakes(config={"a": deep})[""]
     assert "larger than 512,000 bytes" in mistakes(config={"a": ["x" * 60_000 for _ in range(10)]})[""]
+
+
+@pytest.mark.parametrize(
+    "image", ["b", "python:3.12", "host:5000/a/b_c:1.0-x", "nvcr.io/nvidia/pytorch:24.01-py3", f"a@sha256:{'0' * 64}"]
+)
+def test_an_image_is_named_as_registries_name_it(image: str) -> None:
+    assert submit(image=image).image == image
 
 
 def test_skypilots_places_for_priority_image_and_old_names() -> None:

@@ -109,7 +109,7 @@ def run_argv(
     argv += [*tool.run_options, *(["--sig-proxy=false"]), *_limits(tool, share), *_gpus(tool, share)]
     for path, mode in mounts:
         argv += ["--volume", f"{path}:{path}:{mode}"]
-    return [*argv, "--workdir", str(work), "--entrypoint", "sh", image, str(script)]
+    return [*argv, "--workdir", str(work), "--entrypoint", "sh", "--", image, str(script)]
 
 
 def _limits(tool: Tool, share: Share) -> list[str]:
