@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.engines.local import container
+from app.engines.local.files import closed_ancestor
 from app.engines.protocol import EndCause, EngineError, Isolation, Share, StopReason
 from tests.engines.runs import Runs, command_lines
 from tests.peers import unavailable
@@ -108,6 +109,22 @@ def test_a_deaf_job_is_killed(boxed: Runs) -> None:
     assert boxed.end_of(attempt).cause is EndCause.STOPPED
 
 
+def test_its_folders_are_closed_to_the_machines_users(boxed: Runs) -> None:
+    attempt = boxed.start('touch "$LATTICE_CHECKPOINT_DIR/open"; echo ready; sleep 300')
+    boxed.says(attempt, b"ready")
+    (kept,) = boxed.home.rglob("open")
+    assert closed_ancestor(kept) == boxed.home / "boxed"
+
+
+def test_checkpoints_follow_a_change_of_isolation(boxed: Runs) -> None:
+    first = boxed.launch('echo 5 >"$LATTICE_CHECKPOINT_DIR/step"')
+    boxed.begun.append(boxed.engine.submit(first))
+    boxed.end_of(first.attempt_id)
+    second = boxed.start("cat $LATTICE_CHECKPOINT_DIR/step", job_id=first.job_id, isolation=Isolation.USER, image=None)
+    boxed.end_of(second)
+    assert boxed.log(second) == b"5\n"
+
+
 def test_memory_is_enforced(boxed: Runs) -> None:
     share = Share(node="here", cpu_tenths=10, memory_tenths=1)
     seen = boxed.end("dd if=/dev/zero of=/dev/null bs=500M count=1", share=share)
@@ -118,6 +135,12 @@ def test_an_image_that_is_not_there(boxed: Runs) -> None:
     seen = boxed.end("true", image="localhost:1/nothing/there:1")
     assert seen.cause is EndCause.NOT_STARTED
     assert "localhost:1/nothing/there" in seen.detail
+
+
+def test_an_image_is_never_an_option(boxed: Runs) -> None:
+    seen = boxed.end("true", image="--env-file=/etc/passwd")
+    assert seen.cause is EndCause.NOT_STARTED
+    assert "root:" not in seen.detail
 
 
 def test_variables_stay_out_of_commands(boxed: Runs) -> None:

@@ -2,7 +2,7 @@
 
     home/attempts/ATTEMPT/    private: spec, env, ctl, out/, claim, stop, stopping, ended
     home/work/ATTEMPT/        the job's: control/ (its scripts, read-only to it) and work/
-    home/checkpoints/JOB/     what outlives attempts
+    home/checkpoints/JOB/     what outlives attempts; of jobs in containers home/boxed/checkpoints/JOB/
 
 Where other users can't reach `home`, the last two of a job with a user of its own are in a folder outside of it.
 """
@@ -19,7 +19,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from app.engines.protocol import EngineError
+from app.engines.protocol import EngineError, Isolation
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
@@ -29,7 +29,8 @@ class Folders:
         self.home = home.absolute()
         self.attempts = self.home / "attempts"
         self.uids = self.home / "uids"
-        for path in (self.home, self.attempts, self.uids):
+        self.boxed = self.home / "boxed"  # closed: what lies in it is open to whoever an image runs as
+        for path in (self.home, self.attempts, self.uids, self.boxed, self.boxed / "checkpoints"):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.outside = outside / hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
         self.is_closed = closed_ancestor(self.home.parent) is not None
@@ -45,18 +46,20 @@ class Folders:
         """Where the job's part of an attempt can be, whatever its isolation was."""
         return [root / "work" / safe(attempt_id) for root in (self.home, self.outside)]
 
-    def checkpoints(self, job_id: str, *, for_user: bool) -> Path:
-        """Where they are already; a change of the pool's isolation must not lose them."""
-        inside, outside = self.all_checkpoints(job_id)
-        if outside.exists():
+    def checkpoints(self, job_id: str, isolation: Isolation) -> Path:
+        """Where they are or belong; a change of the pool's isolation must not lose them."""
+        inside, outside, boxed = self.all_checkpoints(job_id)
+        if isolation is not Isolation.CONTAINER and outside.exists():
             return outside
-        wanted = self._root(for_user) / "checkpoints" / job_id
-        if wanted != inside and inside.exists():
-            shutil.move(inside, wanted)
+        root = self._root(isolation is Isolation.USER)
+        wanted = boxed if isolation is Isolation.CONTAINER else root / "checkpoints" / job_id
+        for path in (inside, outside, boxed):
+            if path != wanted and path.exists():
+                shutil.move(path, wanted)
         return wanted
 
     def all_checkpoints(self, job_id: str) -> list[Path]:
-        return [root / "checkpoints" / safe(job_id) for root in (self.home, self.outside)]
+        return [root / "checkpoints" / safe(job_id) for root in (self.home, self.outside, self.boxed)]
 
     def _root(self, for_user: bool) -> Path:
         """The folder under which a job's own files go; made when it is first wanted."""

@@ -56,10 +56,9 @@ class Paths:
 
 
 def paths_of(folders: Folders, launch: Launch) -> Paths:
-    for_user = launch.isolation is Isolation.USER
     return Paths(
-        folder=folders.job_side(launch.attempt_id, for_user=for_user),
-        checkpoints=folders.checkpoints(launch.job_id, for_user=for_user),
+        folder=folders.job_side(launch.attempt_id, for_user=launch.isolation is Isolation.USER),
+        checkpoints=folders.checkpoints(launch.job_id, launch.isolation),
     )
 
 
@@ -69,6 +68,8 @@ def make_plan(folders: Folders, cgroups: Cgroups, launch: Launch, uid: int | Non
     plan = Plan(_common_items(launch, paths), _job_env(launch, share, paths, uid), _stage_scripts(launch), uid)
     if launch.isolation is Isolation.CONTAINER:
         _in_container(plan, launch, share, paths)
+    elif launch.image:
+        raise EngineError("The job has an `image`, and its pool runs no containers.", retry=False)
     else:
         plan.items += cgroups.items(launch.attempt_id, share.cpu_tenths, share.memory_tenths)
         _on_this_system(plan, launch, paths, folders.home.parent)
