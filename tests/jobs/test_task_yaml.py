@@ -191,6 +191,11 @@ def test_shown_copied_and_submitted_again_it_is_the_same_job() -> None:
     assert validated(JobSubmit, {**again, "secrets": FULL["secrets"]}) == body
 
 
+def test_a_script_stays_a_block_whatever_letters_it_has() -> None:
+    text = dump_task(to_spec(submit(run="echo é 日本 🚀\necho done\n")))
+    assert "run: |\n  echo é 日本 🚀\n  echo done\n" in text
+
+
 def test_what_is_lattices_own_stands_where_skypilot_passes_over_it() -> None:
     task = yaml.safe_load(dump_task(to_spec(submit(**FULL))))
     assert set(task) == {"name", "num_nodes", "resources", "envs", "secrets", "setup", "run", "_metadata"}
