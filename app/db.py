@@ -1,7 +1,8 @@
 """The database: engine, sessions, UTC time and sortable ids. It knows no noun.
 
 Reads and writes are opened apart. On SQLite a write begins IMMEDIATE under one process lock, because a read that turns
-into a write fails under load; on Postgres both are ordinary transactions.
+into a write fails under load; on Postgres both are ordinary transactions. An error never repeats a statement's values:
+its text goes to the log.
 """
 
 from __future__ import annotations
@@ -148,8 +149,9 @@ def database_now(session: Session) -> datetime:
 
 def _sqlite_engine(url: str, pool_size: int) -> Engine:
     engine = create_engine(
-        url, pool_size=pool_size, max_overflow=8, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
-    )
+        url, pool_size=pool_size, max_overflow=8, hide_parameters=True,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+    )  # fmt: skip
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -173,7 +175,10 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
 
 
 def _postgres_engine(url: str, pool_size: int) -> Engine:
-    return create_engine(url, pool_size=pool_size, max_overflow=8, pool_pre_ping=True, connect_args=_postgres_options())
+    return create_engine(
+        url, pool_size=pool_size, max_overflow=8, pool_pre_ping=True, hide_parameters=True,
+        connect_args=_postgres_options(),
+    )  # fmt: skip
 
 
 def _postgres_options() -> dict[str, Any]:

@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535)
     base_url: str = ""  # empty: http://localhost:PORT
     allowed_hosts: CommaList = ()
-    forwarded_allow_ips: CommaList = ("127.0.0.1",)
+    forwarded_allow_ips: CommaList = ()  # not this machine's own: the jobs of the local pool speak from there
 
     # what it keeps
     lattice_data_dir: Path = Path("data")

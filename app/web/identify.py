@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 COOKIE = "lattice_session"
 KEY_PREFIX = "lk_"
+LONGEST_ADDRESS = 45
 KEY_TEXT = re.compile(r"lk_[\w-]{32}")
 
 
@@ -67,7 +68,7 @@ class Identify:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            scope["lattice.credential"] = self._credential(Headers(scope=scope), (scope.get("client") or ("",))[0])
+            scope["lattice.credential"] = self._credential(Headers(scope=scope), asked_from(scope))
         await self.app(scope, receive, send)
 
     def _credential(self, headers: Headers, ip: str) -> Credential:
@@ -78,6 +79,11 @@ class Identify:
             return KeyCredential(digest_of(key) if is_key else None, ip)
         value = _cookie(headers.get("cookie", ""))
         return None if value is None else CookieCredential(self.signer.read(value))
+
+
+def asked_from(scope: Scope) -> str:
+    """The client's address; empty where there is none. A proxy may have written anything, so it is cut to fit rows."""
+    return str((scope.get("client") or ("",))[0])[:LONGEST_ADDRESS]
 
 
 def has_key(query: str) -> bool:

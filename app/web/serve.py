@@ -16,6 +16,7 @@ from typing import Any
 import anyio.to_thread
 from pydantic import BaseModel
 from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlmodel import Session
 from starlette.requests import Request
 from starlette.responses import Response
@@ -32,7 +33,7 @@ from app.web.bodies import Received, build_body, check_media, read_form, receive
 from app.web.elsewhere import Elsewhere, OwnOrganization
 from app.web.forms import Form, FormFields
 from app.web.gate import admit, find_thing, load_thing
-from app.web.identify import COOKIE, CookieCredential, CookieSigner, Credential, KeyCredential, has_key
+from app.web.identify import COOKIE, CookieCredential, CookieSigner, Credential, KeyCredential, asked_from, has_key
 from app.web.limits import Limits
 from app.web.origin import require_same_origin
 from app.web.problems import (
@@ -152,6 +153,7 @@ class Exchange:
         self.received = received
         self.form: FormFields | None = None
         self.now = utcnow()
+        self.ip = asked_from(request.scope)
         self.me: Principal | None = None
         self.rates: dict[str, str] = {}
         self.action: Action | None = None
@@ -191,7 +193,7 @@ class Exchange:
         if isinstance(error, IntegrityError):
             log.warning("a unique value was taken between check and insert", exc_info=error)
             return self.endpoint.problem(self.request, Conflict("Something with that name was just made."), self.me)
-        if isinstance(error, OperationalError):
+        if isinstance(error, (OperationalError, NoConnectionFree)):
             log.error("the database did not answer", exc_info=error)
             return self.endpoint.problem(self.request, database_unavailable(), None)
         raise error
@@ -207,9 +209,8 @@ class Exchange:
         action = self.action
         if not isinstance(problem, Forbidden) or self.me is None or action is None or not action.writes:
             return
-        ip = self.request.client.host if self.request.client else ""
         self.house.refusals.note(
-            Actor.of(self.me, ip=ip, request_id=self.request.scope.get("lattice.request_id", "")),
+            Actor.of(self.me, ip=self.ip, request_id=self.request.scope.get("lattice.request_id", "")),
             identity=self.me.identity,
             method=action.method,
             path=action.path,
@@ -247,9 +248,8 @@ class Exchange:
     def _count(self, limit: Limit | None) -> None:
         """Raises TooManyRequests when whoever asks has had enough."""
         if limit is not None:
-            ip = self.request.client.host if self.request.client else ""
             identity = self.me.identity if self.me else None
-            self.rates = self.house.limits.count(limit, identity=identity, ip=ip)
+            self.rates = self.house.limits.count(limit, identity=identity, ip=self.ip)
 
     def _action(self) -> Action:
         method = self.request.method
@@ -293,7 +293,7 @@ class Exchange:
             html=self.html,
             path=request.path_params,
             url=request.url.path + (f"?{query}" if query else ""),
-            ip=request.client.host if request.client else "",
+            ip=self.ip,
             user_agent=request.headers.get("user-agent", "")[:300],
             request_id=request.scope.get("lattice.request_id", ""),
             someone=self.me,
@@ -384,7 +384,7 @@ class Exchange:
             return None
         return idempotency.claim_of(
             self.request.headers.get(idempotency.HEADER),
-            identity=self.me.identity,
+            identity=f"{self.me.organization_id} {self.me.identity}",
             method="POST",
             path=self.request.url.path.removeprefix(answer.API),
             body=self.received.content_type.encode() + b"\n" + self.received.data,

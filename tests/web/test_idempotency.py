@@ -7,6 +7,7 @@ import threading
 import pytest
 from starlette.testclient import TestClient
 
+from tests.accounts.people import create_organization, switch
 from tests.conftest import House
 
 JOBS = "/api/v1/jobs"
@@ -77,3 +78,11 @@ def test_many_at_once_make_one(house: House) -> None:
     assert {status for status, _, _ in found} == {201}
     assert len({job["id"] for _, job, _ in found}) == 1
     assert sum(not replayed for _, _, replayed in found) == 1
+
+
+def test_keys_belong_to_the_organization_that_a_session_acts_in(house: House, admin: TestClient) -> None:
+    first = post(admin, "a")[1]
+    other = create_organization(admin, "Other")
+    switch(admin, other)
+    status, second, replayed = post(admin, "a")
+    assert not replayed and status != 404 and second.get("id") != first["id"]
