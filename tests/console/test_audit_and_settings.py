@@ -1,0 +1,55 @@
+"""The audit trail with its filters; the profile, and sessions that end."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.console import MARKS
+from tests.console.lab import Lab
+
+pytestmark = MARKS
+
+
+def test_the_trail_is_narrowed_by_what_who_and_when(page: Page, lab: Lab) -> None:
+    job_id = lab.finished("trailed")
+    lab.key()
+    page.goto("/events")
+    expect(page.locator("tbody")).to_contain_text("job.succeeded")
+    tabs = page.get_by_role("navigation", name="What it was about")
+    tabs.get_by_role("link", name="API keys").click()
+    expect(tabs.get_by_role("link", name="API keys")).to_have_attribute("aria-current", "page")
+    expect(page.locator("tbody")).to_contain_text("api_key.created")
+    expect(page.locator("tbody")).not_to_contain_text("job.")
+    page.get_by_label("Who").select_option("me")
+    page.get_by_role("button", name="Apply").click()
+    expect(page).to_have_url(re.compile(r"actor=me"))
+    page.goto(f"/jobs/{job_id}")
+    page.get_by_label("More about this job").click()
+    page.get_by_role("link", name="Its events").click()
+    expect(page.locator("tbody tr")).to_have_count(4)
+    expect(page.locator("tbody")).to_contain_text("job.submitted")
+    page.go_back()
+    expect(page.get_by_role("heading", name="trailed")).to_be_visible()
+
+
+def test_a_person_is_called_as_they_wish(page: Page, lab: Lab) -> None:
+    page.goto("/settings")
+    page.get_by_label("Name").fill("Ada Lovelace")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".user-menu")).to_contain_text("Ada Lovelace")
+    lab.client.post("/settings/profile", data={"_method": "PATCH", "name": "Ada"})
+
+
+def test_another_session_is_ended(page: Page, lab: Lab) -> None:
+    other = lab.server.signed_in("Ada")
+    assert other.get("/api/v1/jobs").status_code == 200
+    page.goto("/settings/sessions")
+    expect(page.get_by_text("this one")).to_have_count(1)
+    sessions = page.locator(".sessions li")
+    before = sessions.count()
+    sessions.filter(has=page.get_by_role("button", name="End")).first.get_by_role("button", name="End").click()
+    expect(sessions).to_have_count(before - 1)
+    assert other.get("/api/v1/jobs").status_code == 401
+    assert lab.client.get("/api/v1/jobs").status_code == 200

@@ -1,0 +1,89 @@
+"""What all pages share: the command palette, themes, and the navigation on a phone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.console import MARKS
+from tests.console.lab import Lab
+from tests.peers.browser import axe
+
+pytestmark = MARKS
+
+PHONE = {"width": 390, "height": 844}
+BACKGROUND = "getComputedStyle(document.documentElement).backgroundColor"
+
+
+def test_the_palette_goes_to_a_page(page: Page) -> None:
+    page.goto("/jobs")
+    page.keyboard.press("Control+k")
+    palette = page.get_by_role("dialog", name="Search and commands")
+    expect(palette).to_be_visible()
+    expect(page.locator("#palette-input")).to_be_focused()
+    assert axe(page) == []
+    page.keyboard.type("audit")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/events$"))
+    page.keyboard.press("Control+k")
+    expect(palette).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(palette).to_be_hidden()
+
+
+def test_the_palette_finds_a_job_by_name(page: Page, lab: Lab) -> None:
+    job_id = lab.finished("found-by-the-palette")
+    page.goto("/settings")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("by-the-palette")
+    found = page.get_by_role("option", name="found-by-the-palette")
+    expect(found).to_be_visible()
+    expect(found).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(f"/jobs/{job_id}$"))
+
+
+def test_a_theme_is_kept_and_never_flashes_the_other(page: Page) -> None:
+    page.emulate_media(color_scheme="light")
+    page.goto("/settings")
+    light = page.evaluate(BACKGROUND)
+    page.locator("main").get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    dark = page.evaluate(BACKGROUND)
+    assert dark != light
+    # the very first element that is drawn has the theme already
+    page.add_init_script(
+        "new MutationObserver((_, seen) => document.body && (seen.disconnect(),"
+        " window.first = document.documentElement.dataset.theme)).observe(document, {childList: true, subtree: true})"
+    )
+    page.goto("/jobs")
+    assert page.evaluate("window.first") == "dark"
+    assert page.evaluate(BACKGROUND) == dark
+    page.goto("/settings")
+    page.locator("main").get_by_role("button", name="System").click()
+    page.reload()
+    assert page.evaluate(BACKGROUND) == light
+
+
+@pytest.fixture
+def phone(page: Page) -> Page:
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    return page
+
+
+def test_a_phone_gets_around(phone: Page, lab: Lab) -> None:
+    lab.finished("on-the-phone", "echo small screen")
+    phone.goto("/jobs?q=on-the-phone")
+    phone.get_by_role("button", name="Navigation").click()
+    navigation = phone.get_by_role("navigation", name="Main")
+    expect(navigation).to_be_visible()
+    assert axe(phone) == []
+    navigation.get_by_role("link", name="Node pools").click()
+    expect(phone.get_by_role("heading", name="Node pools")).to_be_visible()
+    phone.go_back()
+    phone.get_by_role("link", name="on-the-phone").click()
+    expect(phone.locator("[data-log-view]")).to_contain_text("small screen")
+    phone.get_by_role("button", name="Search and commands").click()
+    expect(phone.locator("#palette-input")).to_be_focused()

@@ -1,0 +1,63 @@
+"""The pool of this machine: what it has, who holds it, and how it is drained, opened and set."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.console import MARKS
+from tests.console.lab import HELD, Lab
+
+pytestmark = MARKS
+
+
+@pytest.fixture
+def pool(page: Page, lab: Lab) -> Page:
+    page.goto("/node-pools")
+    page.get_by_role("link", name="local").click()
+    expect(page.get_by_role("heading", name="local")).to_be_visible()
+    return page
+
+
+def test_capacity_and_gpus_are_shown_as_they_are_taken(pool: Page, lab: Lab) -> None:
+    expect(pool.locator(".gpu")).to_have_count(8)
+    expect(pool.locator(".gpu").get_by_text("fake")).to_have_count(8)
+    expect(pool.get_by_label("Capacity")).to_contain_text("0 of 8")
+    holder = lab.submit("gpu-holder", "sleep 600", resources={**HELD, "accelerators": "H100:3"})
+    expect(pool.get_by_label("Capacity")).to_contain_text("3 of 8")
+    expect(pool.locator(".gpu").get_by_role("link", name="gpu-holder")).to_have_count(3)
+    lab.stop(holder)
+    expect(pool.get_by_label("Capacity")).to_contain_text("0 of 8")
+
+
+def test_it_is_drained_with_a_reason_and_opened(pool: Page, lab: Lab) -> None:
+    try:
+        pool.get_by_role("button", name="Drain").click()
+        dialog = pool.get_by_role("dialog", name="Drain local?")
+        dialog.get_by_label("Why").fill("driver update until 18:00")
+        dialog.get_by_role("button", name="Drain").click()
+        expect(pool.locator(".page-head .badge")).to_have_text("Drained")
+        expect(pool.locator(".note")).to_contain_text("driver update until 18:00")
+        waiting = lab.submit("waits-for-drivers")
+        assert "drained" in lab.job(waiting)["reason"]
+        pool.get_by_role("button", name="Open").click()
+        pool.get_by_role("dialog").get_by_role("button", name="Open").click()
+        expect(pool.locator(".page-head .badge")).to_have_text("Open")
+        lab.reach(waiting, "succeeded")
+    finally:
+        lab.change_pool(drained=False)
+
+
+def test_its_isolation_is_chosen(pool: Page, lab: Lab) -> None:
+    before = lab.pool()["isolation"]
+    try:
+        pool.get_by_role("button", name="Settings").click()
+        dialog = pool.get_by_role("dialog", name="Settings of local")
+        dialog.get_by_label("Isolation").select_option("none")
+        dialog.get_by_label("CPUs if unspecified").fill("0.5")
+        dialog.get_by_role("button", name="Save").click()
+        facts = pool.get_by_label("About this pool")
+        expect(facts).to_contain_text("0.5 CPU")
+        assert lab.pool()["isolation"] == "none"
+    finally:
+        lab.change_pool(isolation=before, defaults={"cpus": 1})

@@ -1,0 +1,104 @@
+"""Without scripts everything works that is not live."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.console import MARKS
+from tests.console.conftest import DESKTOP
+from tests.console.lab import Lab
+from tests.peers.browser import Watch
+from tests.peers.server import SIGN_IN_LINK
+
+pytestmark = MARKS
+
+
+@pytest.fixture
+def context_options(lab: Lab) -> dict[str, Any]:
+    return {
+        "base_url": lab.server.url,
+        "viewport": DESKTOP,
+        "java_script_enabled": False,
+        "storage_state": {"cookies": lab.cookies(), "origins": []},
+    }
+
+
+def test_one_signs_in(page: Page, lab: Lab) -> None:
+    page.context.clear_cookies()
+    link = SIGN_IN_LINK.search(lab.server.lattice("admin", "sign-in-link"))
+    assert link
+    page.goto(link[0])
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+
+
+def test_a_list_is_filtered(page: Page, lab: Lab) -> None:
+    lab.finished("plain-good")
+    lab.finished("plain-bad", "exit 1")
+    page.goto("/jobs")
+    page.locator("#jobs-search").fill("plain-")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator(".row .row-link")).to_have_text(["plain-bad", "plain-good"])
+    page.get_by_role("navigation", name="States").get_by_role("link", name="Failed").click()
+    expect(page.locator(".row .row-link")).to_have_text(["plain-bad"])
+
+
+def test_a_job_is_submitted_and_stopped(page: Page, lab: Lab) -> None:
+    page.goto("/jobs/new")
+    form = page.locator("#job-form")
+    form.get_by_label("Name").fill("plainly")
+    form.get_by_label("Run").fill("echo no scripts here; exec sleep 600")
+    form.get_by_label("CPUs").fill("0.1")
+    form.get_by_label("Memory, GiB").fill("0.1")
+    form.get_by_role("button", name="Submit job").click()
+    expect(page.get_by_role("heading", name="plainly")).to_be_visible()
+    job_id = page.url.rpartition("/")[2]
+    lab.reach(job_id, "running")
+    page.reload()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop the job").click()
+    lab.reach(job_id, "stopped")
+    page.reload()
+    expect(page.locator(".job-head .badge")).to_have_text("Stopped")
+    expect(page.locator(".log-plain")).to_contain_text("no scripts here")
+
+
+def test_a_mistake_stands_beside_its_field(page: Page, watch: Watch) -> None:
+    watch.expect("status of 422")
+    page.goto("/jobs/new")
+    form = page.locator("#job-form")
+    form.get_by_label("Run").fill("true")
+    form.get_by_label("GPUs").fill("H100:9")
+    form.get_by_role("button", name="Submit job").click()
+    expect(page.locator("#resources\\.accelerators-error")).to_contain_text("H100")
+    expect(page.locator("#resources\\.accelerators")).to_have_value("H100:9")
+
+
+def test_many_are_stopped_at_once(page: Page, lab: Lab) -> None:
+    lab.change_pool(drained=True)
+    try:
+        ids = [lab.submit(f"plain-bulk-{number}") for number in range(2)]
+        page.goto("/jobs?q=plain-bulk-")
+        page.locator(f"#{ids[0]}").get_by_role("checkbox").check()
+        page.locator(".bulk").get_by_role("button", name="Stop").click()
+        expect(page.locator("#toasts")).to_contain_text("1 job is told to stop")
+        assert [lab.job(job_id)["state"] for job_id in ids] == ["stopped", "queued"]
+    finally:
+        lab.change_pool(drained=False)
+
+
+def test_a_key_is_made_and_revoked(page: Page, lab: Lab) -> None:
+    page.goto("/api-keys/new")
+    page.get_by_label("Name").fill("plain-key")
+    page.get_by_role("button", name="Make the key").click()
+    key = page.locator("#secret").inner_text()
+    page.get_by_role("link", name="Done").click()
+    page.get_by_role("link", name="plain-key").click()
+    page.get_by_role("button", name="Revoke").click()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+    expect(page).not_to_have_url(re.compile("revoke"))
+    assert lab.server.client(Authorization=f"Bearer {key}").get("/api/v1/jobs").status_code == 401
