@@ -71,7 +71,7 @@ command -v git >/dev/null || {{ echo 'workdir needs git, which is not installed 
 export GIT_TERMINAL_PROMPT=0
 git init -q . || exit 1
 git remote add origin {url} 2>/dev/null || git remote set-url origin {url} || exit 1
-if git fetch -q --depth 1 origin {ref}; then
+if git fetch -q --depth 1 origin {ref} 2>/dev/null || git fetch -q origin {ref} 2>/dev/null; then
   git checkout -q --force --detach FETCH_HEAD || exit 1
 else
   git fetch -q --tags origin '+refs/heads/*:refs/remotes/origin/*' || exit 1
