@@ -16,6 +16,7 @@ from typing import Self
 
 LOCK = "lock"
 HOST_ID = "host-id"
+ENGINE = "local"
 
 
 class DataDirError(Exception):
@@ -56,6 +57,11 @@ class DataDir:
     def files(self) -> Path:
         """Where the store is, unless another is set."""
         return self.path / "files"
+
+    @property
+    def engine(self) -> Path:
+        """Where this machine's jobs are: what runs now, and what it leaves. It is the machine's, not the database's."""
+        return self.path / ENGINE
 
     @property
     def host_id(self) -> str:

@@ -18,7 +18,7 @@ from app.backup import databases
 from app.backup.archive import BACKUP_STAGE, DATABASE, FILES, FORMAT, MANIFEST, staging
 from app.backup.errors import BackupError
 from app.backup.sealed_file import SealedReader
-from app.datadir import HOST_ID, LOCK, DataDir
+from app.datadir import ENGINE, HOST_ID, LOCK, DataDir
 from app.db import utcnow
 from app.keyring import COOKIE_PASSWORDS, SECRET_KEYS
 from app.settings import Settings
@@ -26,7 +26,9 @@ from app.stores.objects import KEY, ObjectStore, open_store
 
 STAGE = ".restore"
 SMALL_FILES = {f"keys/{SECRET_KEYS}": SECRET_KEYS, f"keys/{COOKIE_PASSWORDS}": COOKIE_PASSWORDS, HOST_ID: HOST_ID}
-NOT_OURS = {LOCK, STAGE, BACKUP_STAGE, "lost+found"}
+# The jobs that run on this machine stay where they are: those that the backup knows are found again, not lost and
+# started a second time beside the first.
+NOT_OURS = {LOCK, STAGE, BACKUP_STAGE, ENGINE, "lost+found"}
 BESIDE_SQLITE = ("", "-wal", "-shm")
 
 

@@ -19,8 +19,6 @@ from app.workers.loop import Workers
 from app.workers.machines import look_at
 from app.workers.scheduler import Scheduler
 
-ENGINE_FOLDER = "local"  # within the data folder
-
 
 class Crew:
     """The workers of one server and the engine they drive; `site.wake` reaches them once they are started."""
@@ -28,7 +26,7 @@ class Crew:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._engine = LocalEngine(
-            site.datadir.path / ENGINE_FOLDER, node_name=socket.gethostname()[:63] or "local",
+            site.datadir.engine, node_name=socket.gethostname()[:63] or "local",
             fake_gpus=site.settings.lattice_fake_gpus,
         )  # fmt: skip
         pool = open_local_pool(site, self._engine)

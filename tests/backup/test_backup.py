@@ -134,11 +134,13 @@ def test_a_place_that_is_not_empty_is_refused_and_by_force_moved_aside(
     upgrade(elsewhere.database)
     folder = DataDir.at(elsewhere.lattice_data_dir).path
     (folder / "mine").write_text("keep me")
+    (folder / "local" / "attempts").mkdir(parents=True)
     with pytest.raises(BackupError, match="not empty"):
         restored(elsewhere, file)
     told = restored(elsewhere, file, force=True)
     (aside,) = folder.glob("before-restore-*")
     assert str(aside) in told[1] and (aside / "mine").read_text() == "keep me"
+    assert (folder / "local" / "attempts").is_dir(), "jobs that run there must be found again"
     assert tables(elsewhere) == tables(site.settings)
 
 
