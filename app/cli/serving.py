@@ -17,6 +17,7 @@ import anyio.to_thread
 import uvicorn
 
 from app import logs
+from app.cli.http import BoundedHttp
 from app.cli.refusals import Refusal
 from app.cli.schema import bring_to_head, refuse_old_schema
 from app.settings import Settings, load_settings
@@ -76,7 +77,8 @@ def run(site: Site, listener: socket.socket, *, says_where: bool = True) -> None
     config = uvicorn.Config(
         create_app(site),
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttp,
+        ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
