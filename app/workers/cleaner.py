@@ -6,7 +6,7 @@ folders are removed by the reconciler of their pool, on the machine where they a
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Table, delete, exists, select, update
 from sqlmodel import Session, SQLModel
@@ -18,8 +18,10 @@ from app.site import Site
 from app.stores.objects import StoreError
 from app.web.idempotency import KEEP
 from app.workers import lease
+from app.workers.loop import is_due
 
 BATCH = 200
+LATE = timedelta(days=1)  # an end may be applied so much later than it was
 ROUND_EVERY = timedelta(seconds=60)
 _PARTS = (SECRET, LOG, DOCUMENT, ATTEMPT)  # of a job, before its own row
 
@@ -35,10 +37,11 @@ class Cleaner:
         self._db = site.db
         self._held: lease.Held | None = None
         self._done_at: datetime | None = None
+        self._logs_done = datetime.min.replace(tzinfo=UTC)  # no log of a job that ended before is there any more
 
     def round(self) -> float:
         now = utcnow()
-        if self._done_at is not None and now - self._done_at < ROUND_EVERY:
+        if not is_due(self._done_at, now, ROUND_EVERY):
             return 1.0
         self._held = lease.keep(self._db, self._held, "cleaner", self._site.datadir.host_id)
         if self._held is None:
@@ -59,12 +62,16 @@ class Cleaner:
 
     def _remove_logs(self, until: datetime, now: datetime) -> bool:
         with self._db.read() as db:
-            old = select(JOB.c.id).where(JOB.c.finished_at < until, JOB.c.logs_removed_at.is_(None))
+            old = select(JOB.c.id).where(
+                JOB.c.finished_at.between(self._logs_done, until), JOB.c.logs_removed_at.is_(None)
+            )
             jobs = list(db.execute(old.order_by(JOB.c.finished_at).limit(BATCH)).scalars())
         removed = [job_id for job_id in jobs if self._remove_log(job_id)]
         if removed:
             with self._db.write() as db:
                 db.connection().execute(update(JOB).where(JOB.c.id.in_(removed)).values(logs_removed_at=now))
+        if len(removed) == len(jobs) < BATCH:
+            self._logs_done = until - LATE
         return len(removed) == BATCH
 
     def _remove_log(self, job_id: str) -> bool:

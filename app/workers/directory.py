@@ -19,6 +19,7 @@ from app.accounts.workos.provider import WorkOSProvider
 from app.db import utcnow
 from app.site import Site
 from app.workers import lease
+from app.workers.loop import is_due
 
 log = logging.getLogger("lattice.workos")
 ALL_EVERY = timedelta(minutes=5)
@@ -61,7 +62,7 @@ class DirectoryWorker:
             self._provider.reach()
         self._end_sessions()
         self._look_where_events_point(now)
-        if self._all_at is None or now - self._all_at >= ALL_EVERY:
+        if is_due(self._all_at, now, ALL_EVERY):
             self._look_at_all()
             self._forget(now - KEEP)
             self._all_at = now

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from sqlalchemy import bindparam, text
@@ -21,7 +21,7 @@ from app.workers.models import WorkerBeat
 log = logging.getLogger("lattice.workers")
 
 LOOK_EVERY = 1.0  # seconds: what a worker sees without being woken is at most this old
-BEAT_EVERY = 5.0
+BEAT_EVERY = timedelta(seconds=5)
 SILENT_AFTER = 60.0  # seconds without a beat: /readyz says so
 MAX_BACKOFF = 30.0
 LONGEST_REST = 0.25
@@ -112,10 +112,15 @@ class _Loop(threading.Thread):
 
     def _beat(self) -> None:
         now = utcnow()
-        if self._beaten_at is None or (now - self._beaten_at).total_seconds() >= BEAT_EVERY:
+        if is_due(self._beaten_at, now, BEAT_EVERY):
             with self._db.write() as session:
                 session.connection().execute(_BEAT, {"name": self._beat_name, "at": now})
             self._beaten_at = now
+
+
+def is_due(last: datetime | None, now: datetime, every: timedelta) -> bool:
+    """Whether that long has passed since `last`, or the clock was set back behind it, or there was no last time."""
+    return last is None or not timedelta() <= now - last < every
 
 
 def beats(session: Session) -> dict[str, datetime]:

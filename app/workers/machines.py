@@ -15,6 +15,7 @@ from app.jobs.models import ATTEMPT, JOB
 from app.pools.models import NodePool
 from app.pools.service import Machines, see_machines
 from app.site import Site
+from app.workers.loop import is_due
 
 log = logging.getLogger("lattice.workers")
 
@@ -54,15 +55,15 @@ class Machinery:
         self._stuck: set[str] = set()  # attempts whose folders can't be removed; they must not keep others there
 
     def see_to(self, now: datetime) -> None:
-        if self._looked_at is None or now - self._looked_at >= LOOK_EVERY:
+        if is_due(self._looked_at, now, LOOK_EVERY):
             self._looked_at = now
             self._look(now)
-        if self._swept_at is None or now - self._swept_at >= SWEEP_EVERY:
+        if is_due(self._swept_at, now, SWEEP_EVERY):
             self._swept_at = now
             self._sweep(now)
 
     def _look(self, now: datetime) -> None:
-        if self._probed_at is None or now - self._probed_at >= PROBE_EVERY:
+        if is_due(self._probed_at, now, PROBE_EVERY):
             self._probed_at, self._isolations = now, None
         seen = look_at(self._engine, self._site, self._isolations)
         self._isolations = seen.isolations

@@ -26,6 +26,7 @@ from app.pools.service import mark_fault
 from app.pools.shares import load_gpus, load_shares
 from app.site import Site
 from app.workers import lease
+from app.workers.loop import is_due
 from app.workers.placing import Placing, place, tell_shut
 
 WINDOW = 1_000  # queued jobs of a pool that a round looks at; those behind wait in line anyway
@@ -77,7 +78,7 @@ class Scheduler:
     def _note_silence(self, held: lease.Held) -> None:
         """Mark pools whose server no longer renews its lease, once this one has been here long enough to tell."""
         now = utcnow()
-        if now - self._began < SILENCE or now - self._listened < LISTEN_EVERY:
+        if now - self._began < SILENCE or not is_due(self._listened, now, LISTEN_EVERY):
             return
         self._listened = now
         with self._db.read() as db:
@@ -113,7 +114,7 @@ class Scheduler:
     def _tell_shut(self, pool: NodePool, held: lease.Held, now: datetime) -> None:
         """Say so to all that wait. New jobs are told when they are submitted; the rest is looked at now and then."""
         state, told_at = self._shut.get(pool.id, (PoolState.OPEN, now))
-        if state is pool.state and now - told_at < TELL_EVERY:
+        if state is pool.state and not is_due(told_at, now, TELL_EVERY):
             return
         with self._db.write() as db:
             lease.check(db, held)

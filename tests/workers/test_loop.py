@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from datetime import timedelta
 
 import pytest
 
-from app.db import Database
-from app.workers.loop import Workers, beats
+from app.db import Database, utcnow
+from app.workers.loop import Workers, beats, is_due
 
 
 class Rounds:
@@ -68,3 +69,9 @@ def test_a_round_leaves_a_beat(db: Database) -> None:
     workers.stop()
     with db.read() as session:
         assert list(beats(session)) == ["host/counter"]
+
+
+@pytest.mark.parametrize(("ago", "due"), [(61, True), (60, True), (59, False), (0, False), (-3600, True)])
+def test_what_is_done_now_and_then_is_due_after_a_while_or_when_the_clock_went_back(ago: int, due: bool) -> None:
+    now = utcnow()
+    assert is_due(now - timedelta(seconds=ago), now, timedelta(seconds=60)) is due
