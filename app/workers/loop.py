@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import bindparam, delete, text
 from sqlmodel import Session, col, select
 
 from app.db import Database, UtcDateTime, utcnow
@@ -49,11 +49,21 @@ class Workers:
     """Runs each worker in a thread of its own. `start` and `stop` are called once each."""
 
     def __init__(self, db: Database, host_id: str, workers: Iterable[Worker]) -> None:
-        self._loops = {worker.name: _Loop(worker, db, f"{host_id}/{worker.name}") for worker in workers}
+        self._db = db
+        self._of_host = f"{host_id}/"
+        self._loops = {worker.name: _Loop(worker, db, self._of_host + worker.name) for worker in workers}
 
     def start(self) -> None:
+        self._forget_others()
         for loop in self._loops.values():
             loop.start()
+
+    def _forget_others(self) -> None:
+        """A worker that this server had and has no more is not silent: its beat goes."""
+        mine = [self._of_host + name for name in self._loops]
+        with self._db.write() as session:
+            here = col(WorkerBeat.name).startswith(self._of_host, autoescape=True)
+            session.connection().execute(delete(WorkerBeat).where(here, col(WorkerBeat.name).not_in(mine)))
 
     def wake(self, name: str) -> None:
         """Hint to the worker of that name, from any thread; an unknown name is no error (it may live elsewhere)."""

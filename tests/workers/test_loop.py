@@ -10,6 +10,7 @@ import pytest
 
 from app.db import Database, utcnow
 from app.workers.loop import Workers, beats, is_due
+from app.workers.models import WorkerBeat
 
 
 class Rounds:
@@ -75,3 +76,14 @@ def test_a_round_leaves_a_beat(db: Database) -> None:
 def test_what_is_done_now_and_then_is_due_after_a_while_or_when_the_clock_went_back(ago: int, due: bool) -> None:
     now = utcnow()
     assert is_due(now - timedelta(seconds=ago), now, timedelta(seconds=60)) is due
+
+
+def test_a_worker_that_a_server_has_no_more_is_not_silent(db: Database) -> None:
+    old = utcnow() - timedelta(hours=1)
+    with db.write() as session:
+        session.add_all([WorkerBeat(name="host/directory", at=old), WorkerBeat(name="other/directory", at=old)])
+    workers = Workers(db, "host", [])
+    workers.start()
+    workers.stop()
+    with db.read() as session:
+        assert list(beats(session)) == ["other/directory"]
