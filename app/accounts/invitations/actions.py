@@ -14,7 +14,7 @@ from app.accounts.invitations.answers import InvitationMade, InvitationView, Joi
 from app.accounts.invitations.models import Invitation, InvitationState
 from app.accounts.models import User
 from app.accounts.service import SESSION_LIFE
-from app.web.action import Action, Kind, Mount, Role
+from app.web.action import Action, Kind, Limit, Mount, Role
 from app.web.ask import Ask, NewCookie
 from app.web.fields import Name
 from app.web.paging import ListQuery, Page
@@ -136,5 +136,7 @@ ACTIONS = [
         form="/invitations/{id}",
     ),
     Action("GET", "/join", show_join, public=True, query=JoinQuery, page="join.html", mount=Mount.HTML),
-    Action("POST", "/join", join, public=True, body=Join, form="/join", then="/", mount=Mount.HTML),
+    Action(
+        "POST", "/join", join, public=True, body=Join, limit=Limit.SIGN_IN, form="/join", then="/", mount=Mount.HTML
+    ),
 ]

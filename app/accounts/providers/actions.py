@@ -15,7 +15,7 @@ from app.accounts.providers.admission import admit
 from app.accounts.providers.protocol import Arrival, Reason, RemoteProvider, SignInRefused
 from app.accounts.providers.round_trip import COOKIE, LIFE, PATH, RoundTrip, RoundTrips
 from app.accounts.service import SESSION_LIFE
-from app.web.action import Action, Kind, Mount
+from app.web.action import Action, Kind, Limit, Mount
 from app.web.ask import Ask, NewCookie, OtherCookie
 from app.web.fields import own_path
 
@@ -112,6 +112,7 @@ ACTIONS = [
         "/auth/callback",
         finish_login,
         public=True,
+        limit=Limit.SIGN_IN,
         query=CallbackQuery,
         kind=Kind.RELAY,
         mount=Mount.API_ONLY_PATH,
