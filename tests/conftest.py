@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from tests.peers.postgres import Postgres
 
 pytest_plugins = PLUGINS  # imported by pytest, so that their assertions explain themselves
+
+# How long an example takes tells of the machine's other work, not of what is tested.
+hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("busy")
 
 HOME = "http://localhost"
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
