@@ -234,6 +234,7 @@ ACTIONS = [
         "/settings/sessions/{id}",
         end_session,
         thing=SignInSession,
+        found_by=queries.endable_session,
         owner_only=True,
         status=204,
         then="/settings/sessions",

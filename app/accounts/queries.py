@@ -63,12 +63,25 @@ def keys_page(
 
 
 def sessions_of(db: Session, me: Principal, now: datetime) -> Sequence[SignInSession]:
-    return db.exec(
+    """A person's own, wherever they are; to a key, those that are in its organization."""
+    statement = (
         select(SignInSession)
         .where(SignInSession.user_id == me.user_id, SignInSession.expires_at > now)
         .order_by(col(SignInSession.id).desc())
         .limit(100)
-    ).all()
+    )
+    if me.key_id is not None:
+        statement = statement.where(SignInSession.organization_id == me.organization_id)
+    return db.exec(statement).all()
+
+
+def endable_session(db: Session, me: Principal, session_id: str) -> SignInSession | None:
+    """One of `sessions_of`; to an admin, also somebody else's that is in the organization."""
+    found = db.get(SignInSession, session_id)
+    if found is None:
+        return None
+    own, here = found.user_id == me.user_id, found.organization_id == me.organization_id
+    return found if (own and (here or me.key_id is None)) or (here and me.is_admin) else None
 
 
 def last_session(db: Session, user_id: str) -> SignInSession | None:

@@ -9,6 +9,8 @@ from starlette.testclient import TestClient
 
 from app.accounts import sign_in
 from app.db import utcnow
+from app.web.action import Role
+from tests.accounts.people import create_organization, switch
 from tests.conftest import HOME, SAME_ORIGIN, House
 
 
@@ -91,6 +93,17 @@ def test_a_session_can_be_ended_from_another_browser(house: House, admin: TestCl
     mine = next(s for s in other.get("/api/v1/settings/sessions").json()["items"] if s["current"])
     assert admin.delete(f"/api/v1/settings/sessions/{mine['id']}").status_code == 204
     assert other.get("/api/v1/auth/me").status_code == 401
+
+
+def test_a_session_is_ended_wherever_it_is_but_a_key_sees_its_own_organization(house: House, admin: TestClient) -> None:
+    other = house.admin()
+    switch(other, create_organization(other, "Other"))
+    away = next(s["id"] for s in other.get("/api/v1/settings/sessions").json()["items"] if s["current"])
+    key = house.key("admin")
+    assert away not in [s["id"] for s in key.get("/api/v1/settings/sessions").json()["items"]]
+    assert key.delete(f"/api/v1/settings/sessions/{away}").status_code == 404
+    assert house.member(role=Role.ADMIN).delete(f"/api/v1/settings/sessions/{away}").status_code == 404
+    assert admin.delete(f"/api/v1/settings/sessions/{away}").status_code == 204
 
 
 def test_the_cookie_is_kept_from_scripts_and_other_sites(house: House, anonymous: TestClient) -> None:
