@@ -3,6 +3,7 @@ import { icon } from "./icons.js";
 import { chooseTheme } from "./themes.js";
 
 const MOST_JOBS = 8;
+const FEWEST_LETTERS = 3; // that the server searches by
 let chosen = 0;
 let asked = 0;
 let waiting;
@@ -37,7 +38,7 @@ function search(text) {
   draw(commands().filter((command) => words.split(/\s+/).every((word) => command.words.includes(word))));
   clearTimeout(waiting);
   asked += 1;
-  if (words.length > 0) waiting = setTimeout(findJobs, 120, text.trim(), asked);
+  if (words.length >= FEWEST_LETTERS) waiting = setTimeout(findJobs, 120, text.trim(), asked);
 }
 
 function commands() {
