@@ -14,6 +14,7 @@ from tests.peers.server import Server
 
 expect.set_options(timeout=30_000)  # a busy machine is slow, not wrong
 DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="package")
@@ -37,12 +38,16 @@ def lab(shared_server: Server) -> Lab:
     return Lab(shared_server, shared_server.signed_in("Ada"))
 
 
-@pytest.fixture
-def context_options(lab: Lab) -> dict[str, Any]:
-    """A desktop's window in which Ada is signed in; addresses are the server's."""
+def as_ada(lab: Lab, size: dict[str, int] = DESKTOP) -> dict[str, Any]:
+    """A window of that size in which Ada is signed in; addresses are the server's."""
     return {
         "base_url": lab.server.url,
-        "viewport": DESKTOP,
+        "viewport": size,
         "reduced_motion": "reduce",
         "storage_state": {"cookies": lab.cookies(), "origins": []},
     }
+
+
+@pytest.fixture
+def context_options(lab: Lab) -> dict[str, Any]:
+    return as_ada(lab)

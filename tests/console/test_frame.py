@@ -8,12 +8,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.console import MARKS
+from tests.console.conftest import PHONE
 from tests.console.lab import Lab
 from tests.peers.browser import axe
 
 pytestmark = MARKS
 
-PHONE = {"width": 390, "height": 844}
 BACKGROUND = "getComputedStyle(document.documentElement).backgroundColor"
 
 

@@ -126,3 +126,14 @@ def test_what_comes_late_moves_nothing(page: Page, lab: Lab) -> None:
     expect(page.locator("[data-log-view]")).to_contain_text("2000")
     expect(page.locator(".job-reason")).to_have_text("exited with code 9")
     assert layout_shift(page) < 0.01
+
+
+def test_a_menu_stays_open_while_the_page_lives(page: Page, lab: Lab) -> None:
+    job_id = lab.submit("menu-open", "sleep 600")
+    lab.reach(job_id, "running")
+    page.goto(f"/jobs/{job_id}")
+    expect(page.locator("#live-state")).to_have_attribute("data-state", "open")
+    page.get_by_label("More about this job").click()
+    lab.stop(job_id)
+    expect(page.locator(".job-head .badge")).to_have_text("Stopped")
+    expect(page.get_by_role("link", name="Its events")).to_be_visible()

@@ -68,6 +68,7 @@ def test_a_mistake_stands_beside_its_field(form: Locator, page: Page, watch: Wat
     expect(gpus).to_have_value("H100:9")
     expect(page.locator("#name")).to_have_value("kept-as-typed")
     expect(page.locator("#run")).to_have_value("nvidia-smi")
+    expect(page.locator(".htmx-request")).to_have_count(0)
     assert axe(page) == []
     gpus.fill("H100:8")
     page.locator("#resources\\.cpus").fill("0.1")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, Response, expect
 
 from tests.console import MARKS
+from tests.console.conftest import DESKTOP, PHONE, as_ada
 from tests.console.lab import HELD, Lab
 from tests.peers.browser import Watch, axe, layout_shift
 
 pytestmark = MARKS
 
-WIDTHS = {"desktop": (1280, 800), "phone": (390, 844)}
+WIDTHS = {"desktop": DESKTOP, "phone": PHONE}
 INLINE = re.compile(r"<style|<script(?![^>]*\bsrc=)|<[^>]*\s(?:style|on[a-z]+)=", re.IGNORECASE)
 ADDRESSES: dict[str, Callable[[Lab], str]] = {
     "jobs": lambda lab: "/jobs",
@@ -54,21 +56,43 @@ def the(lab: Lab, state: str) -> str:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def jobs(lab: Lab) -> None:
+def jobs(lab: Lab) -> Iterator[None]:
     """Jobs in most states, so that pages have something to show."""
     lab.finished("failing", "echo so far so good; echo 'ValueError: no such thing' >&2; exit 3")
-    lab.reach(lab.submit("holding-the-gpus", "while true; do echo step; sleep 1; done", resources=HELD), "running")
-    lab.submit("waiting-for-gpus", resources=HELD)
+    holder = lab.submit("holding-the-gpus", "while true; do echo step; sleep 1; done", resources=HELD)
+    lab.reach(holder, "running")
+    waiting = lab.submit("waiting-for-gpus", resources=HELD)
     lab.finished("colourful", r"printf '\033[1;31mred\033[0m \033[42mgreen\033[0m \033[2mdim\033[0m\n'")
+    yield
+    for job_id in (waiting, holder):
+        lab.stop(job_id)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@dataclass
+class Window:
+    page: Page
+    watch: Watch
+
+
+@pytest.fixture(scope="module", params=WIDTHS)
+def window(request: pytest.FixtureRequest, browser: Browser, lab: Lab) -> Iterator[Window]:
+    """A window of each width for all pages, so that what they share is fetched once."""
+    context, watch = browser.new_context(**as_ada(lab, WIDTHS[request.param])), Watch(expected=["status of 404"])
+    context.set_default_timeout(30_000)
+    watch.attach(context)
+    yield Window(context.new_page(), watch)
+    context.close()
+
+
 @pytest.mark.parametrize("name", ADDRESSES)
-def test_is_for_everybody_and_stands_still(name: str, width: str, page: Page, lab: Lab, watch: Watch) -> None:
-    watch.expect("status of 404")
-    page.set_viewport_size(dict(zip(("width", "height"), WIDTHS[width], strict=True)))  # type: ignore[arg-type]
+def test_is_for_everybody_and_stands_still(name: str, window: Window, lab: Lab) -> None:
+    page, watch = window.page, window.watch
+    watch.problems.clear()
     page.emulate_media(color_scheme="light")
-    page.goto(ADDRESSES[name](lab))
+    answer = page.goto(ADDRESSES[name](lab))
+    assert answer is not None
+    has_nothing_inline(answer)
+    expect(page.locator(".htmx-request")).to_have_count(0)  # what is being refreshed is drawn faintly
     assert axe(page) == []
     page.emulate_media(color_scheme="dark")
     assert axe(page, only=("color-contrast",)) == []  # themes differ in their colours alone
@@ -76,11 +100,10 @@ def test_is_for_everybody_and_stands_still(name: str, width: str, page: Page, la
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     expect(page.locator("h1")).to_have_count(1)
     expect(page).to_have_title(re.compile(r"\S+ · Lattice$"))
+    assert watch.unexpected() == []
 
 
-@pytest.mark.parametrize("name", ADDRESSES)
-def test_has_nothing_inline(name: str, lab: Lab) -> None:
-    answer = lab.client.get(ADDRESSES[name](lab))
-    assert INLINE.findall(answer.text) == []
-    policy = answer.headers["Content-Security-Policy"]
+def has_nothing_inline(answer: Response) -> None:
+    assert INLINE.findall(answer.text()) == []
+    policy = answer.headers["content-security-policy"]
     assert "unsafe" not in policy and "script-src 'self'" in policy

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.console import MARKS
-from tests.console.conftest import DESKTOP
+from tests.console.conftest import as_ada
 from tests.console.lab import Lab
 from tests.peers.browser import Watch
 from tests.peers.server import SIGN_IN_LINK
@@ -19,12 +19,7 @@ pytestmark = MARKS
 
 @pytest.fixture
 def context_options(lab: Lab) -> dict[str, Any]:
-    return {
-        "base_url": lab.server.url,
-        "viewport": DESKTOP,
-        "java_script_enabled": False,
-        "storage_state": {"cookies": lab.cookies(), "origins": []},
-    }
+    return {**as_ada(lab), "java_script_enabled": False}
 
 
 def test_one_signs_in(page: Page, lab: Lab) -> None:
