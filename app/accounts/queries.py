@@ -40,6 +40,14 @@ def memberships_of(db: Session, user_id: str) -> Sequence[Membership]:
     return db.exec(select(Membership).where(Membership.user_id == user_id).order_by(col(Membership.id))).all()
 
 
+def every_session(db: Session, user_id: str) -> Sequence[SignInSession]:
+    return db.exec(select(SignInSession).where(SignInSession.user_id == user_id)).all()
+
+
+def living_keys(db: Session, user_id: str) -> Sequence[ApiKey]:
+    return db.exec(select(ApiKey).where(ApiKey.user_id == user_id, col(ApiKey.revoked_at).is_(None))).all()
+
+
 def keys_made_by(db: Session, key_id: str) -> Sequence[ApiKey]:
     return db.exec(select(ApiKey).where(ApiKey.made_by_key == key_id)).all()
 

@@ -155,11 +155,24 @@ def add_member(
         db.flush()
     elif queries.membership(db, organization_id, user.id) is not None:
         raise Conflict(f"{address} is a member already.")
+    else:
+        end_credentials(db, user, actor=actor, now=now)
     member = Membership(id=new_id("mem"), organization_id=organization_id, user_id=user.id, role=role, created_at=now)
     db.add(member)
     data = {"email": address, "role": role}
     events.record(db, actor, "member.added", subject_id=member.id, subject_name=name or address, data=data)
     return member
+
+
+def end_credentials(db: Session, user: User, *, actor: Actor, now: datetime) -> None:
+    """End all of the person's sessions and revoke all of their keys, in every organization.
+
+    Whoever held them may have proved nothing about the address: anybody can make an organization and invite one.
+    """
+    for session in queries.every_session(db, user.id):
+        end_session(db, session, actor=actor)
+    for key in queries.living_keys(db, user.id):
+        revoke_api_key(db, key, actor=actor, now=now)
 
 
 def begin_session(

@@ -19,6 +19,7 @@ from app.db import utcnow
 from app.events.models import Event
 from app.web.ask import Actor, Ask
 
+ADMINS = "admins"  # as `private_to`: no user's id, so that admins alone see the event
 SEQ_LOCK = 0x4C6174746963  # "Lattic"
 _INSERT = insert(SQLModel.metadata.tables[str(Event.__tablename__)])  # plain, since the ORM's own insert costs twice
 

@@ -254,9 +254,11 @@ ACTIONS = [
     Action("POST", "/jobs/{id}/rerun", rerun_job, thing=Job, owner_only=True, needs=WRITE, status=201),
     Action(
         "GET", "/jobs/{id}/logs", read_logs, thing=Job, query=LogQuery, headers=("last-event-id",), media="text/plain",
-        mount=Mount.JSON,
+        mount=Mount.JSON, also=(410,),
     ),
-    Action("GET", "/jobs/{id}/log-matches", find_in_logs, thing=Job, query=LogMatchQuery, mount=Mount.JSON),
+    Action(
+        "GET", "/jobs/{id}/log-matches", find_in_logs, thing=Job, query=LogMatchQuery, mount=Mount.JSON, also=(410,)
+    ),
     Action("GET", "/jobs/{id}/events", list_job_events, thing=Job, query=ListQuery, mount=Mount.JSON),
     Action("GET", "/jobs/{id}/task", show_task, thing=Job, media="application/yaml", mount=Mount.JSON),
 ]  # fmt: skip

@@ -87,6 +87,7 @@ class Action:
     `form`: the GET path of the page that shows the body's mistakes.
     `then`: where HTML goes after a write: a path with `{id}`; None: to the thing, or to the list after DELETE.
     `headers`: request headers that the handler reads, lower case, as `ask.headers[...]`.
+    `also`: statuses that it may answer besides those that follow from the other columns.
     `media`: the content type of the answer where it is not JSON; several with a comma between.
     """
 
@@ -113,6 +114,7 @@ class Action:
     kind: Kind = Kind.PLAIN
     mount: Mount = Mount.BOTH
     headers: tuple[str, ...] = ()
+    also: tuple[int, ...] = ()
     media: str | None = None
     body_limit: int | None = None
     summary: str = ""

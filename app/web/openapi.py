@@ -49,11 +49,12 @@ MEANINGS = {
     403: "The scope, the role or the ownership is missing.",
     404: "It is not here, or not to be seen.",
     409: "It contradicts what is there.",
+    410: "It was here, and was removed as old things are.",
     413: "The body is too large.",
     415: "The content type is not one of these.",
     422: "Some fields can't be accepted.",
     429: "Too many of these; `Retry-After` says in how many seconds again.",
-    503: "The database can't be reached.",
+    503: "The database, or the peer that this needs, does not answer, or as much as can be is going on already.",
 }
 
 
@@ -217,7 +218,7 @@ def _content(row: Action, schemas: _Schemas) -> dict[str, Any]:
 
 
 def _problems(row: Action) -> dict[str, Any]:
-    statuses = {400, 401, 429, 503}  # a key in the address, or a dead one, is refused everywhere
+    statuses = {400, 401, 429, 503, *row.also}  # a key in the address, or a dead one, is refused everywhere
     if row.writes:
         statuses |= {403, 409}
     if row.role is not None:

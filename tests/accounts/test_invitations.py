@@ -166,3 +166,20 @@ def test_the_page_hands_the_link_over_once(admin: TestClient) -> None:
     assert answer.status_code == 201 and "/join?token=" in answer.text
     wrong = admin.post("/invitations", data={"email": "carol@lab.test"})
     assert wrong.status_code == 409 and "invited already" in wrong.text
+
+
+def test_members_learn_nothing_of_invitations_from_the_trail(admin: TestClient, member: TestClient) -> None:
+    invite(admin, "carol@lab.test")
+    assert "invitation.created" in actions_of(admin)
+    assert "invitation.created" not in actions_of(member)
+
+
+@pytest.mark.database
+def test_who_took_an_address_first_loses_it_to_its_owner(house: House, anonymous: TestClient) -> None:
+    """Anybody can make an organization, invite an address that is not theirs, and open the link."""
+    mallory = house.sign_in(house.person("mallory@lab.test"))
+    switch(mallory, create_organization(mallory, "Trap"))
+    assert join(anonymous, token_of(invite(mallory, "ceo@lab.test"))) == 303
+    assert me(anonymous)["email"] == "ceo@lab.test"
+    house.person("ceo@lab.test")  # whom an administrator of the machine adds to the real organization
+    assert anonymous.get(f"{API}/auth/me").status_code == 401

@@ -21,6 +21,7 @@ from app.accounts.invitations.models import Invitation, InvitationState
 from app.accounts.members.queries import lock
 from app.accounts.models import Membership, Organization, SignInSession, User
 from app.db import new_id
+from app.events.record import ADMINS
 from app.web.action import Role
 from app.web.ask import Actor, Principal
 from app.web.identify import digest_of
@@ -209,6 +210,8 @@ def _session(
 
 
 def _record(db: Session, action: str, invitation: Invitation, actor: Actor) -> None:
+    """For admins alone, who alone see invitations."""
+    data = {"role": invitation.role}
     events.record(
-        db, actor, action, subject_id=invitation.id, subject_name=invitation.email, data={"role": invitation.role}
+        db, actor, action, subject_id=invitation.id, subject_name=invitation.email, data=data, private_to=ADMINS
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from app import events
-from app.accounts import queries
+from app.accounts import queries, service
 from app.accounts.models import User
 from app.accounts.providers.models import Identity
 from app.accounts.providers.protocol import Person
@@ -28,13 +28,17 @@ def subject_of(db: Session, provider: str, user_id: str) -> str | None:
 def user_for(db: Session, provider: str, person: Person, *, organization_id: str, now: datetime) -> User:
     """The user of this identity: linked before, found by the verified address, or made now.
 
-    The event of a new link is the organization's.
+    The event of a new link is the organization's. What signed in by that address before the link ends with it.
     """
     user = known(db, provider, person.subject)
     if user is None:
-        user = _by_address(db, provider, person) or _make(db, person, now)
-        db.add(Identity(provider=provider, subject=person.subject, user_id=user.id, created_at=now))
         actor = Actor(organization_id=organization_id, kind="system", name=provider)
+        user = _by_address(db, provider, person)
+        if user is not None:
+            service.end_credentials(db, user, actor=actor, now=now)
+        else:
+            user = _make(db, person, now)
+        db.add(Identity(provider=provider, subject=person.subject, user_id=user.id, created_at=now))
         events.record(db, actor, "identity.linked", subject_id=user.id, subject_name=user.name or person.email)
     _bring_up_to_date(db, user, person)
     return user

@@ -13,6 +13,7 @@ from app.accounts.models import Organization
 from app.accounts.workos.names import LABEL
 from app.accounts.workos.shapes import InvitationShape
 from app.db import new_id
+from app.events.record import ADMINS
 from app.web.ask import Actor
 
 
@@ -78,5 +79,5 @@ def _close(db: Session, organization: Organization, invitation: Invitation, how:
 def _record(db: Session, organization: Organization, invitation: Invitation, what: str) -> None:
     events.record(
         db, by(organization), f"invitation.{what}", subject_id=invitation.id, subject_name=invitation.email,
-        data={"role": invitation.role},
+        data={"role": invitation.role}, private_to=ADMINS,
     )  # fmt: skip
