@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.console import MARKS
 from tests.console.conftest import PHONE
 from tests.console.lab import Lab
+from tests.peers import wait_until
 from tests.peers.browser import axe
 
 pytestmark = MARKS
@@ -87,3 +88,17 @@ def test_a_phone_gets_around(phone: Page, lab: Lab) -> None:
     expect(phone.locator("[data-log-view]")).to_contain_text("small screen")
     phone.get_by_role("button", name="Search and commands").click()
     expect(phone.locator("#palette-input")).to_be_focused()
+
+
+def test_a_page_is_live_however_late_its_scripts_come(page: Page) -> None:
+    late: list[Route] = []
+
+    def hold(route: Route) -> None:
+        late.append(route)
+
+    page.route("**/vendor/hx-sse.min.js", hold)
+    page.goto("/jobs", wait_until="commit")
+    wait_until(lambda: page.evaluate("'htmx' in window") and late, what="htmx to come before its extension", every=0.1)
+    page.evaluate("() => new Promise(done => setTimeout(done))")  # whatever waits for its turn has had it
+    late[0].continue_()
+    expect(page.locator("#live-state")).to_have_attribute("data-state", "open")
