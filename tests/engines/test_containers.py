@@ -14,10 +14,10 @@ from app.engines.local import container
 from app.engines.local.files import closed_ancestor
 from app.engines.protocol import EndCause, EngineError, Isolation, Share, StopReason
 from tests.engines.runs import Runs, command_lines
-from tests.peers import unavailable
+from tests.peers import unavailable, wait_until
 from tests.peers.podman import Podman
 
-pytestmark = pytest.mark.podman
+pytestmark = [pytest.mark.podman, pytest.mark.xdist_group("podman")]
 
 APPLETS = ("sh", "cat", "echo", "env", "grep", "id", "ls", "sleep", "touch", "true", "head", "tail", "kill", "dd", "tr")
 IMAGE = "localhost/lattice-busybox:test"
@@ -56,7 +56,8 @@ def boxed(open_folder: Path, podman: Podman, tiny_image: str, monkeypatch: pytes
     made.defaults = {"isolation": Isolation.CONTAINER, "image": tiny_image}
     yield made
     made.close()
-    assert podman("ps", "--all", "--quiet", "--filter", "name=lattice-att") == ""
+    left = ("ps", "--all", "--quiet", "--filter", "name=lattice-att")
+    wait_until(lambda: podman(*left) == "", what="Podman to have removed the containers")
 
 
 def test_a_job_runs_in_its_image(boxed: Runs) -> None:
