@@ -78,11 +78,6 @@ class Keyring:
     def fingerprints(self) -> tuple[str, ...]:
         return tuple(self._keys)
 
-    @property
-    def pepper(self) -> str:
-        """For keyed hashes that need not outlive a rotation: tells nothing of the key that it is made from."""
-        return hashlib.sha256(b"lattice pepper " + self._keys[self.newest].encode()).hexdigest()
-
     def encrypt(self, secret: str) -> Sealed:
         return Sealed(self._fernet(self.newest).encrypt(secret.encode()).decode(), self.newest)
 

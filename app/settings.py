@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 CALLBACK = "/api/v1/auth/callback"
 CommaList = Annotated[tuple[str, ...], NoDecode]
 GIB = 1 << 30
+HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:@/\s]+)(?::\d{1,5})?")
 
 
 class SettingsError(Exception):
@@ -168,8 +170,12 @@ class Settings(BaseSettings):
         return frozenset({own.lower(), "localhost", *(h.lower() for h in self.allowed_hosts)})
 
     def is_known_host(self, host: str) -> bool:
-        name = host.rsplit(":", 1)[0] if not host.endswith("]") and host.count(":") != 0 else host
-        if name.lower() in self.known_hosts:
+        """Whether a request may name this host: one of ours or a literal address, with or without a port."""
+        found = HOST.fullmatch(host)
+        if found is None:
+            return False
+        name = found[1].lower()
+        if name in self.known_hosts:
             return True
         try:
             ipaddress.ip_address(name.strip("[]"))

@@ -46,7 +46,7 @@ def test_a_form_of_another_organization_is_409(admin: TestClient) -> None:
     assert answer.status_code == 409
 
 
-@pytest.mark.parametrize("host", ["evil.test", "localhost.evil.test", "", "localhost:80:80"])
+@pytest.mark.parametrize("host", ["evil.test", "localhost.evil.test", "", "localhost:80:80", "localhost:80@evil.test"])
 def test_an_unknown_host_is_refused(anonymous: TestClient, host: str) -> None:
     assert anonymous.get("/healthz", headers={"Host": host}).status_code == 400
 
