@@ -31,6 +31,7 @@ KEYS = "/api/v1/api-keys"
         (b'{"name": "' + b"x" * (1 << 20) + b'"}', "application/json", 413),
         (b"[" * 100_000, "application/json", 400),
     ],
+    ids=lambda value: str(value)[:40],  # a test's name is put into the environment of what it starts
 )
 def test_bad_bodies(admin: TestClient, body: bytes, content_type: str, status: int) -> None:
     answer = admin.post(KEYS, content=body, headers={"Content-Type": content_type})
