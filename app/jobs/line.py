@@ -6,19 +6,19 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, and_, bindparam, func, or_, select
+from sqlalchemy import BindParameter, Integer, Row, String, and_, bindparam, func, select, tuple_
 from sqlmodel import Session
 
-from app.jobs.models import JOB, JobState
+from app.jobs.models import IS_QUEUED, JOB, JobState
 
 FURTHEST = 2_000  # a position past this one is not counted out: None
 
 _QUEUED = and_(
     JOB.c.organization_id == bindparam("organization"), JOB.c.pool_id == bindparam("pool"),
-    JOB.c.state == JobState.QUEUED,
+    IS_QUEUED,
 )  # fmt: skip
-_RANK: BindParameter[int] = bindparam("rank")
-_SOONER = or_(JOB.c.queue_rank < _RANK, and_(JOB.c.queue_rank == _RANK, JOB.c.id < bindparam("id")))
+_RANK: BindParameter[int] = bindparam("rank", type_=Integer)
+_SOONER = tuple_(JOB.c.queue_rank, JOB.c.id) < tuple_(_RANK, bindparam("id", type_=String))
 _AHEAD = select(func.count()).select_from(select(JOB.c.id).where(_QUEUED, _SOONER).limit(FURTHEST).subquery())
 _BETWEEN = (
     select(JOB.c.id)

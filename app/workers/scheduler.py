@@ -17,7 +17,7 @@ from sqlmodel import Session
 from sqlmodel import select as select_rows
 
 from app.db import utcnow
-from app.jobs.models import ATTEMPT, JOB, JobState
+from app.jobs.models import ATTEMPT, IS_QUEUED, JOB
 from app.jobs.needs import Needs
 from app.jobs.placement import Condition, NodeState, QueuedJob, RunningAttempt, plan
 from app.pools import queries as pools
@@ -42,7 +42,7 @@ _QUEUED = (
     )
     .where(
         JOB.c.organization_id == bindparam("organization"), JOB.c.pool_id == bindparam("pool"),
-        JOB.c.state == JobState.QUEUED,
+        IS_QUEUED,
     )
     .order_by(JOB.c.queue_rank, JOB.c.id)
     .limit(WINDOW)
