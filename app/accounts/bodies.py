@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from app.accounts.providers.protocol import Reason
 from app.jobs.durations import parse_duration
 from app.web.fields import FilterText, Moment, Name
+from app.web.forms import ticked
 from app.web.paging import ListQuery
 
 LONGEST_OVERLAP = 24 * 3600  # seconds
@@ -40,9 +41,8 @@ class ApiKeyCreate(Body):
 
     @classmethod
     def from_form(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        """One ticked checkbox arrives as a text, several as a list; "never" means no expiry."""
-        scopes = fields.get("scopes", [])
-        fields["scopes"] = [scopes] if isinstance(scopes, str) else scopes
+        """Scopes are checkboxes; "never" means no expiry."""
+        fields["scopes"] = ticked(fields, "scopes")
         if fields.get("expires_in_days") == "never":
             del fields["expires_in_days"]
         return fields

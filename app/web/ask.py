@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import anyio.to_thread
-from pydantic import BaseModel
 from sqlmodel import Session
 
 from app.settings import Settings
@@ -151,7 +150,3 @@ class Ask:
     def wake(self, worker: str) -> None:
         """Wake that worker once this request's transaction is committed."""
         self.to_wake.add(worker)
-
-    def query_as(self, kind: type[BaseModel]) -> Any:
-        assert isinstance(self.query, kind)
-        return self.query

@@ -50,6 +50,12 @@ def _put(out: dict[str, Any], path: list[str], value: Any) -> None:
     out[last.removesuffix("[]")] = value
 
 
+def ticked(fields: Mapping[str, Any], name: str) -> list[str]:
+    """The checkboxes of that name that are ticked: one arrives as a text, several as a list."""
+    found = fields.get(name, [])
+    return [found] if isinstance(found, str) else found
+
+
 def parse_form(data: bytes, content_type: str) -> FormFields:
     """Decode an urlencoded or multipart body; raises BadRequest. Files in it are refused: no form takes one."""
     if content_type.lower().startswith("multipart/form-data"):

@@ -11,8 +11,13 @@ import pytest
 
 from app.jobs.workdir import GitWorkdir, checkout, fill_in
 from tests.jobs.bodies import submit
+from tests.peers import unavailable
 
-pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+
+@pytest.fixture(autouse=True)
+def real_git() -> None:
+    if shutil.which("git") is None:
+        unavailable("git is not installed")
 
 
 def git(where: Path, *words: str) -> str:

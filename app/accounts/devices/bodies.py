@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from app.accounts.bodies import Body, ScopeText
 from app.accounts.devices.service import DEFAULT_DAYS
 from app.web.fields import one_line, storable
+from app.web.forms import ticked
 
 MOST_DAYS = 365
 Line = Annotated[
@@ -49,6 +50,5 @@ class DeviceDecision(Body):
 
     @classmethod
     def from_form(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        """One ticked checkbox arrives as a text, several as a list."""
-        scopes = fields.get("scopes", [])
-        return {**fields, "scopes": [scopes] if isinstance(scopes, str) else scopes}
+        """Scopes are checkboxes."""
+        return {**fields, "scopes": ticked(fields, "scopes")}
