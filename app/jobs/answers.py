@@ -6,15 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from app.accounts.answers import Owner
 from app.jobs.models import JobState, Visibility
 from app.web.paging import Page
-
-
-@dataclass(frozen=True, slots=True)
-class OwnerView:
-    id: str
-    name: str
-    email: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +21,7 @@ class JobSummary:
     reason: str | None
     pool: str
     pool_id: str
-    owner: OwnerView
+    owner: Owner
     visibility: Visibility
     priority: int
     num_nodes: int

@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import Row
 from sqlmodel import Session
 
+from app.accounts.answers import Owner
 from app.accounts.teams.models import Team
 from app.engines.protocol import Observation, StopReason
 from app.jobs import line, queries
@@ -18,7 +19,6 @@ from app.jobs.answers import (
     JobDetail,
     JobMay,
     JobSummary,
-    OwnerView,
     RecoveryView,
     StopView,
     TeamChoice,
@@ -50,7 +50,7 @@ def summaries(db: Session, rows: Sequence[Row[Any]]) -> list[JobSummary]:
 def _summary(row: Any, live: LiveReader, position: int | None) -> dict[str, Any]:
     return {
         "id": row.id, "name": row.name, "state": row.state, "reason": live.reason(row, position), "pool": row.pool,
-        "pool_id": row.pool_id, "owner": OwnerView(row.owner_id, row.owner_name, row.owner_email),
+        "pool_id": row.pool_id, "owner": Owner(row.owner_id, row.owner_name, row.owner_email),
         "visibility": row.visibility, "priority": row.priority, "num_nodes": row.num_nodes,
         "cpus": number(row.cpu_tenths), "memory": number(row.memory_tenths), "accelerators": row.accelerators,
         "created_at": row.created_at, "started_at": row.started_at, "finished_at": row.finished_at,

@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from app.engines.protocol import Gpu, Isolation, NodeReport
 from app.jobs.pool_facts import PoolFacts
-from app.pools.models import NODE, POOL, PoolState, Provider
+from app.pools.models import NODE, POOL, PoolState, Provider, reason_of, state_of
 from app.pools.queries import NodeRoom, fill_rooms
 from app.pools.shares import load_gpus
 
@@ -46,14 +46,12 @@ class KnownPool:
 
     @property
     def state(self) -> PoolState:
-        if self.fault:
-            return PoolState.UNREACHABLE
-        return PoolState.DRAINED if self.drained else PoolState.OPEN
+        return state_of(self.fault, drained=self.drained)
 
     @property
     def reason(self) -> str | None:
         """One sentence on why nothing is placed here, or None."""
-        return self.fault or (self.drain_reason if self.drained else "") or None
+        return reason_of(self.fault, self.drain_reason if self.drained else "")
 
 
 def known_pools(db: Session, organization_id: str) -> list[KnownPool]:

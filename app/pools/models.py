@@ -28,6 +28,17 @@ class PoolState(StrEnum):
     UNREACHABLE = "unreachable"  # its engine does not answer
 
 
+def state_of(fault: str, *, drained: bool) -> PoolState:
+    if fault:
+        return PoolState.UNREACHABLE
+    return PoolState.DRAINED if drained else PoolState.OPEN
+
+
+def reason_of(fault: str, drain_reason: str) -> str | None:
+    """What stands in the way, the fault first; `drain_reason` is empty for a pool that is not drained."""
+    return fault or drain_reason or None
+
+
 class NodePool(SQLModel, table=True):
     """A place where work runs. Durations in seconds, CPUs and memory in tenths (of a CPU, of a GiB)."""
 
@@ -56,14 +67,12 @@ class NodePool(SQLModel, table=True):
 
     @property
     def state(self) -> PoolState:
-        if self.fault:
-            return PoolState.UNREACHABLE
-        return PoolState.DRAINED if self.drained else PoolState.OPEN
+        return state_of(self.fault, drained=self.drained)
 
     @property
     def reason(self) -> str | None:
         """One sentence on why nothing is placed here, or None."""
-        return self.fault or (self.drain_reason if self.drained else "") or None
+        return reason_of(self.fault, self.drain_reason if self.drained else "")
 
 
 class Node(SQLModel, table=True):
