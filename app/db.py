@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -54,9 +54,15 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return None if value is None else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """On SQLite straight from the stored text: a list of 100 jobs has 300 times."""
+        return _utc_of_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
+
+def _utc_of_text(stored: str | None) -> datetime | None:
+    return None if stored is None else datetime.fromisoformat(stored + "+00:00")
 
 
 E = TypeVar("E", bound=StrEnum)
@@ -75,8 +81,9 @@ class EnumText(TypeDecorator[E]):
     def process_bind_param(self, value: E | str | None, dialect: Dialect) -> str | None:
         return None if value is None else self.kind(value).value
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> E | None:
-        return None if value is None else self.kind(value)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], E | None]:
+        members: dict[str | None, E | None] = {None: None, **{member.value: member for member in self.kind}}
+        return members.__getitem__
 
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as its numbers do
@@ -98,6 +105,17 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
+class _OneTransaction(Session):
+    """A session of one transaction. Named queries ask for its connection again and again, so it is kept at hand."""
+
+    _kept: Connection | None = None
+
+    def connection(self, *args: Any, **options: Any) -> Connection:
+        if self._kept is None or self._kept.closed or args or options:
+            self._kept = super().connection(*args, **options)
+        return self._kept
+
+
 class Database:
     """One engine. `read()` and `write()` give sessions; `write()` commits when its block ends without an error."""
 
@@ -106,26 +124,32 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self._write_lock = threading.Lock()
         self.engine = _sqlite_engine(url, pool_size) if self.is_sqlite else _postgres_engine(url, pool_size)
-        self._writer = self.engine.execution_options(lattice_writes=True)
+        self._writer: Connection | None = None
+        self._newest = self.engine.execution_options(lattice_begin=None)
 
     @contextmanager
-    def read(self) -> Iterator[Session]:
-        with Session(self.engine, expire_on_commit=False, autoflush=False) as session:
+    def read(self, *, snapshot: bool = True) -> Iterator[Session]:
+        """All that is read is of one moment; without `snapshot`, each statement sees the newest, which costs less."""
+        engine = self.engine if snapshot else self._newest
+        with _OneTransaction(engine, expire_on_commit=False, autoflush=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        with self._one_writer(), Session(self._writer, expire_on_commit=False) as session:
+        with self._one_writer() as writer, _OneTransaction(writer, expire_on_commit=False) as session:
             yield session
             session.commit()
 
     @contextmanager
-    def _one_writer(self) -> Iterator[None]:
+    def _one_writer(self) -> Iterator[Engine | Connection]:
+        """SQLite's one writer keeps one connection: its page cache stays true, as nobody else changes a page."""
         if not self.is_sqlite:
-            yield
+            yield self.engine
             return
         with self._write_lock:
-            yield
+            if self._writer is None:
+                self._writer = self.engine.execution_options(lattice_begin="BEGIN IMMEDIATE").connect()
+            yield self._writer
 
     def is_reached(self) -> bool:
         try:
@@ -136,6 +160,10 @@ class Database:
         return True
 
     def close(self) -> None:
+        with self._write_lock:
+            if self._writer is not None:
+                self._writer.close()
+            self._writer = None
         self.engine.dispose()
 
 
@@ -149,7 +177,7 @@ def database_now(session: Session) -> datetime:
 
 def _sqlite_engine(url: str, pool_size: int) -> Engine:
     engine = create_engine(
-        url, pool_size=pool_size, max_overflow=8, hide_parameters=True,
+        url, pool_size=pool_size, max_overflow=8, pool_use_lifo=True, hide_parameters=True,
         connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
     )  # fmt: skip
 
@@ -160,6 +188,7 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
+            "wal_autocheckpoint=4000",  # pages: hot ones are written back once for many commits
             "foreign_keys=ON",
             "cache_size=-16000",
             "temp_store=MEMORY",
@@ -168,8 +197,10 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("lattice_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        begin = connection.get_execution_options().get("lattice_begin", "BEGIN")
+        driver = connection.connection.driver_connection  # SQLAlchemy's own way costs more than the statement
+        if begin and driver:
+            driver.execute(begin)
 
     return engine
 

@@ -46,7 +46,7 @@ class Pulse:
                 await self._task
 
     def _committed(self) -> None:
-        if self._loop is not None and not self._loop.is_closed():
+        if self._loop is not None and not self._nudge.is_set() and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._nudge.set)
 
     async def _run(self) -> None:
