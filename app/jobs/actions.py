@@ -43,7 +43,7 @@ from app.jobs.states import FINAL
 from app.jobs.task_yaml import dump_task, parse_task
 from app.pools.queries import pool_named, pools_of
 from app.web.action import Action, Mount, Scope
-from app.web.ask import Ask
+from app.web.ask import AfterCommit, Ask
 from app.web.gate import may_see
 from app.web.paging import ListQuery, Page
 from app.web.problems import Invalid
@@ -120,12 +120,12 @@ def preview_job(ask: Ask, body: JobSubmit) -> JobPreview:
     return preview.preview(ask.db, ask.organization_id, body)
 
 
-def submit_job(ask: Ask, body: JobSubmit) -> JobDetail:
+def submit_job(ask: Ask, body: JobSubmit) -> AfterCommit[JobDetail]:
     pool = service.pool_for(ask.db, ask.organization_id, body.pool)
     me = ask.principal
     new = service.submit(ask.db, body, pool, owner_id=me.user_id, keyring=ask.site.keyring, by=ask.actor)
     ask.wake("scheduler")
-    return views.fresh(ask.db, new, pool, body, me)
+    return views.submitted(ask.db, new, pool, body, me)
 
 
 def show_job(ask: Ask, job: Job) -> JobDetail:

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import BindParameter, Integer, Row, String, and_, bindparam, func, select, tuple_
+from sqlalchemy import BindParameter, Integer, Row, String, and_, bindparam, exists, func, select, tuple_
 from sqlmodel import Session
 
-from app.jobs.models import IS_QUEUED, JOB, JobState
+from app.jobs.models import IS_QUEUED, JOB, TOTAL, JobState
 
 FURTHEST = 2_000  # a position past this one is not counted out: None
 
@@ -20,6 +20,15 @@ _QUEUED = and_(
 _RANK: BindParameter[int] = bindparam("rank", type_=Integer)
 _SOONER = tuple_(JOB.c.queue_rank, JOB.c.id) < tuple_(_RANK, bindparam("id", type_=String))
 _AHEAD = select(func.count()).select_from(select(JOB.c.id).where(_QUEUED, _SOONER).limit(FURTHEST).subquery())
+_END = select(
+    select(TOTAL.c.count)
+    .where(
+        TOTAL.c.organization_id == bindparam("organization"), TOTAL.c.pool_id == bindparam("pool"),
+        TOTAL.c.state == JobState.QUEUED,
+    )
+    .scalar_subquery(),
+    ~exists().where(_QUEUED, JOB.c.queue_rank > _RANK),
+)  # fmt: skip
 _BETWEEN = (
     select(JOB.c.id)
     .where(_QUEUED, JOB.c.queue_rank == _RANK, JOB.c.id.between(bindparam("id"), bindparam("last")))
@@ -41,9 +50,14 @@ def positions(db: Session, rows: Iterable[Row[Any]]) -> dict[str, int]:
 
 
 def count_ahead(db: Session, organization_id: str, pool_id: str, priority: int) -> int:
-    """How many queued jobs a new one of that priority would find in front of it, FURTHEST at most."""
+    """How many queued jobs a new one of that priority would find in front of it, FURTHEST at most.
+
+    Mostly it would be the last, and then the total says it: counting a long line costs more than all else of a submit.
+    """
     place = {"organization": organization_id, "pool": pool_id, "rank": -priority, "id": "~"}
-    return int(db.connection().execute(_AHEAD, place).scalar_one())
+    connection = db.connection()
+    total, is_last = connection.execute(_END, place).one()
+    return min(int(total or 0), FURTHEST) if is_last else int(connection.execute(_AHEAD, place).scalar_one())
 
 
 def _positions_in_line(db: Session, line: list[Row[Any]]) -> dict[str, int]:

@@ -23,8 +23,9 @@ FIRST_REASONS = {PoolState.DRAINED: ReasonCode.POOL_DRAINED, PoolState.UNREACHAB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJobRow:
-    """The columns of `Job` that a submit sets; the others have their defaults."""
+    """The columns of `Job` that a submit sets; the others have their defaults. `spec` is its document, as stored."""
 
+    spec: dict[str, Any]
     id: str
     organization_id: str
     owner_id: str
@@ -51,9 +52,10 @@ class NewJobRow:
     @classmethod
     def of(cls, body: JobSubmit, pool: KnownPool, needs: Needs, owner_id: str, team_id: str | None) -> NewJobRow:
         job_id = new_id("job")
+        spec = body.spec if team_id is None else {**body.spec, "team": team_id}
         return cls(
-            id=job_id, organization_id=pool.organization_id, owner_id=owner_id, pool_id=pool.id, name=body.name,
-            visibility=Visibility(body.visibility), team_id=team_id, priority=body.priority,
+            spec=spec, id=job_id, organization_id=pool.organization_id, owner_id=owner_id, pool_id=pool.id,
+            name=body.name, visibility=Visibility(body.visibility), team_id=team_id, priority=body.priority,
             queue_rank=-body.priority,
             created_at=created_at(job_id), num_nodes=body.num_nodes, cpu_tenths=needs.first.cpu_tenths,
             memory_tenths=needs.first.memory_tenths, accelerators=needs.first.accelerators,
@@ -63,4 +65,7 @@ class NewJobRow:
         )  # fmt: skip
 
     def columns(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in _COLUMNS}
+
+
+_COLUMNS = tuple(name for name in NewJobRow.__slots__ if name != "spec")

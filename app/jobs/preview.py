@@ -15,7 +15,7 @@ from app.jobs.new_row import FIRST_REASONS
 from app.jobs.reasons import Live, Reason
 from app.jobs.refusals import needs_of, refusals
 from app.jobs.service import pool_for
-from app.jobs.spec import JobSubmit, to_spec
+from app.jobs.spec import JobSubmit
 from app.jobs.task_yaml import dump_task
 from app.pools.known import KnownPool, facts_of, rooms_of
 from app.pools.models import NodePool, PoolState
@@ -37,7 +37,7 @@ def preview(db: Session, organization_id: str, body: JobSubmit) -> JobPreview:
         name=body.name, pool=pool.name, errors=errors, num_nodes=needs.num_nodes, cpus=number(needs.first.cpu_tenths),
         memory=number(needs.first.memory_tenths), accelerators=needs.first.accelerators,
         price_per_hour=None if price is None else credits_text(price), queue_position=position,
-        reason=_reason(pool), task=dump_task(to_spec(body)),
+        reason=_reason(pool), task=dump_task(body.spec),
     )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def _offers(db: Session, pool: KnownPool) -> list[Offer]:
 def _refused(body: JobSubmit, errors: list[PreviewError]) -> JobPreview:
     return JobPreview(
         name=body.name, pool=body.pool, errors=errors, num_nodes=body.num_nodes, cpus=None, memory=None,
-        accelerators=None, price_per_hour=None, queue_position=None, reason=None, task=dump_task(to_spec(body)),
+        accelerators=None, price_per_hour=None, queue_position=None, reason=None, task=dump_task(body.spec),
     )  # fmt: skip
 
 

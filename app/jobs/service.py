@@ -22,7 +22,7 @@ from app.jobs.reasons import Reason, ReasonCode
 from app.jobs.refusals import needs_of, refusals
 from app.jobs.search import searchable
 from app.jobs.sharing import team_to_share_with
-from app.jobs.spec import JobSubmit, from_spec, to_spec
+from app.jobs.spec import JobSubmit, from_spec
 from app.jobs.states import FINAL, HeldJob, Move, count, move
 from app.keyring import Keyring, Sealed
 from app.pools.known import KnownPool, facts_of, known_pool, known_pools
@@ -51,13 +51,11 @@ def submit(db: Session, body: JobSubmit, pool: KnownPool, *, owner_id: str, keyr
     errors = refusals(body, facts)
     if errors:
         raise Invalid(f"{errors[0].field}: {errors[0].message}", errors=errors)
-    if body.team is not None:
-        team = team_to_share_with(db, pool.organization_id, body.team, owner_id)
-        body = body.model_copy(update={"team": team.id})
-    new = NewJobRow.of(body, pool, needs_of(body, facts), owner_id, body.team)
+    team = None if body.team is None else team_to_share_with(db, pool.organization_id, body.team, owner_id)
+    new = NewJobRow.of(body, pool, needs_of(body, facts), owner_id, team.id if team else None)
     connection = db.connection()
     connection.execute(_INSERT_JOB, new.columns())
-    connection.execute(_INSERT_DOCUMENT, _document(new.id, pool.organization_id, body))
+    connection.execute(_INSERT_DOCUMENT, _document(new, body))
     if body.secrets:
         connection.execute(_INSERT_SECRET, list(_secrets(new.id, pool.organization_id, body, keyring)))
     count(db, {(pool.organization_id, pool.id, JobState.QUEUED): 1})
@@ -68,9 +66,9 @@ def submit(db: Session, body: JobSubmit, pool: KnownPool, *, owner_id: str, keyr
     return new
 
 
-def _document(job_id: str, organization_id: str, body: JobSubmit) -> dict[str, Any]:
+def _document(new: NewJobRow, body: JobSubmit) -> dict[str, Any]:
     return {
-        "job_id": job_id, "organization_id": organization_id, "spec": orjson.dumps(to_spec(body)).decode(),
+        "job_id": new.id, "organization_id": new.organization_id, "spec": orjson.dumps(new.spec).decode(),
         "text": searchable(body.name, body.run, body.setup),
     }  # fmt: skip
 

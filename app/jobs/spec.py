@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -167,9 +168,14 @@ class JobSubmit(BaseModel):
             raise wrong([(("envs",), f"The variables have more than {VALUES_MOST:,} bytes together.")])
         if not self.name:
             object.__setattr__(self, "name", default_name(self.run))
-        if len(orjson.dumps(to_spec(self))) > SPEC_MOST:
+        if len(orjson.dumps(self.spec)) > SPEC_MOST:
             raise ValueError(f"The job's specification is larger than {SPEC_MOST:,} bytes.")
         return self
+
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        """The stored form: see `to_spec`."""
+        return to_spec(self)
 
     @property
     def job_recovery(self) -> JobRecovery | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -30,26 +31,27 @@ from app.jobs.models import Job
 from app.jobs.new_row import NewJobRow
 from app.jobs.reasons import EndFacts, end_reason
 from app.jobs.resource_spec import JobRecovery
-from app.jobs.spec import JobSubmit, to_spec
+from app.jobs.spec import JobSubmit
 from app.jobs.states import FINAL
 from app.jobs.task_yaml import dump_task
 from app.jobs.timeline import timeline
 from app.pools.known import KnownPool
 from app.pools.shares import load_shares
 from app.web.action import Scope
-from app.web.ask import Principal
+from app.web.ask import AfterCommit, Principal
 
 
 def summaries(db: Session, rows: Sequence[Row[Any]]) -> list[JobSummary]:
     """One summary a row, in the rows' order."""
     places = line.positions(db, rows)
     live = LiveReader(db)
-    return [JobSummary(**_summary(row, live, places.get(row.id))) for row in rows]
+    placed = ((row, places.get(row.id)) for row in rows)
+    return [JobSummary(**_summary(row, live.reason(row, position), position)) for row, position in placed]
 
 
-def _summary(row: Any, live: LiveReader, position: int | None) -> dict[str, Any]:
+def _summary(row: Any, reason: str | None, position: int | None) -> dict[str, Any]:
     return {
-        "id": row.id, "name": row.name, "state": row.state, "reason": live.reason(row, position), "pool": row.pool,
+        "id": row.id, "name": row.name, "state": row.state, "reason": reason, "pool": row.pool,
         "pool_id": row.pool_id, "owner": Owner(row.owner_id, row.owner_name, row.owner_email),
         "visibility": row.visibility, "priority": row.priority, "num_nodes": row.num_nodes,
         "cpus": number(row.cpu_tenths), "memory": number(row.memory_tenths), "accelerators": row.accelerators,
@@ -67,7 +69,7 @@ def detail(db: Session, job: Job, me: Principal) -> JobDetail:
     attempts = [_attempt(attempt, job, stopped_by) for attempt in queries.attempts(db, job.id)]
     recovery = spec.get("resources", {}).get("job_recovery")
     return JobDetail(
-        **_summary(row, LiveReader(db), position), team=_team(db, job.team_id),
+        **_summary(row, LiveReader(db).reason(row, position), position), team=_team(db, job.team_id),
         setup=spec.get("setup"), run=spec["run"], envs=spec.get("envs", {}), secrets=spec.get("secrets", {}),
         image=spec.get("image"), workdir=spec.get("workdir"),
         max_duration=format_duration(job.max_duration) if job.max_duration else None,
@@ -80,21 +82,25 @@ def detail(db: Session, job: Job, me: Principal) -> JobDetail:
     )  # fmt: skip
 
 
-def fresh(db: Session, new: NewJobRow, pool: KnownPool, body: JobSubmit, me: Principal) -> JobDetail:
-    """The job that `me` has just submitted, told without reading it back."""
-    position = line.count_ahead(db, pool.organization_id, pool.id, new.priority)
+def submitted(db: Session, new: NewJobRow, pool: KnownPool, body: JobSubmit, me: Principal) -> AfterCommit[JobDetail]:
+    """The job that `me` has just submitted, told without reading it back, and after the commit."""
     row = _FreshRow(new, pool, me)
-    spec = to_spec(body)
+    ahead = line.count_ahead(db, new.organization_id, new.pool_id, new.priority)  # itself included
+    position = ahead if 0 < ahead < line.FURTHEST else None
+    summary = _summary(row, LiveReader(db, pool).reason(row, position), position)
+    return AfterCommit(new.id, partial(_fresh, new, body, summary, _team(db, new.team_id)))
+
+
+def _fresh(new: NewJobRow, body: JobSubmit, summary: dict[str, Any], team: TeamChoice | None) -> JobDetail:
     recovery = body.job_recovery
     return JobDetail(
-        **_summary(row, LiveReader(db, pool), position if 0 < position < line.FURTHEST else None),
-        team=_team(db, new.team_id),
-        setup=body.setup, run=body.run, envs=body.envs, secrets=dict.fromkeys(body.secrets), image=body.image,
-        workdir=spec.get("workdir"), max_duration=format_duration(new.max_duration) if new.max_duration else None,
+        **summary, team=team, setup=body.setup, run=body.run, envs=body.envs, secrets=dict.fromkeys(body.secrets),
+        image=body.image, workdir=new.spec.get("workdir"),
+        max_duration=format_duration(new.max_duration) if new.max_duration else None,
         job_recovery=_recovery(recovery) if recovery is not None else None,
         stop=StopView(new.stop_signal.value, format_duration(new.stop_grace)), estimated_start_at=None,
         estimated_at=None, stop_requested_at=None, attempts=[], log_size=0, logs_removed_at=None,
-        task=dump_task(spec), may=JobMay(stop=True, rerun=True, change=True),
+        task=dump_task(new.spec), may=JobMay(stop=True, rerun=True, change=True),
         timeline=[TimelineStep(new.created_at, "Submitted")],
     )  # fmt: skip
 

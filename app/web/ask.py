@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import anyio.to_thread
 from sqlmodel import Session
@@ -90,6 +90,17 @@ class OtherCookie:
     value: str | None
     path: str
     max_age: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AfterCommit(Generic[T]):
+    """A write's value that is made after its commit, so that other writers don't wait for it meanwhile.
+
+    `id` is the thing's; `tell` makes the value and reads nothing from the database.
+    """
+
+    id: str
+    tell: Callable[[], T]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from app.db import utcnow
 from app.web import answer, cookies, idempotency
 from app.web.action import Action, Kind, Limit, Mount
 from app.web.answer import wants_fragment
-from app.web.ask import Actor, Ask, Principal
+from app.web.ask import Actor, AfterCommit, Ask, Principal
 from app.web.bodies import Received, build_body, check_media, read_form, validated
 from app.web.elsewhere import OwnOrganization
 from app.web.forms import Form, FormFields
@@ -157,7 +157,7 @@ class Exchange:
         credential: Credential = self.request.scope["lattice.credential"]
         if has_key(self.request.url.query):
             raise BadRequest(KEY_IN_ADDRESS)
-        with self.house.site.db.read() as db:
+        with self.house.site.db.read(snapshot=not action.writes) as db:
             self.me = self._principal(db, credential)
             if isinstance(credential, KeyCredential) and self.me is None:
                 self._count(Limit.KEY_FAILURES)
@@ -300,7 +300,7 @@ class Exchange:
                     claim.keep(db, value.id, self.now)
         for worker in ask.to_wake:
             self.house.site.wake(worker)
-        response = self._finish(ask, value)
+        response = self._finish(ask, value.tell() if isinstance(value, AfterCommit) else value)
         return response if earlier is None else self._replayed(response)
 
     def _replayed(self, response: Response) -> Response:

@@ -16,6 +16,7 @@ from pydantic.json_schema import JsonSchemaMode
 from app import __version__
 from app.web import answer
 from app.web.action import Action, Kind, Mount
+from app.web.ask import AfterCommit
 from app.web.forms import URLENCODED
 from app.web.gate import needed_scope
 from app.web.streams import ByteStream, EventStream, Text
@@ -107,7 +108,8 @@ class _Schemas:
 
 
 def answer_type(row: Action) -> Any:
-    return typing.get_type_hints(row.handler).get("return")
+    told = typing.get_type_hints(row.handler).get("return")
+    return typing.get_args(told)[0] if typing.get_origin(told) is AfterCommit else told
 
 
 def _adapter(row: Action) -> TypeAdapter[Any] | None:

@@ -53,7 +53,7 @@ class Scheduler:
     """The worker `scheduler`. Of several servers on one database, the one that holds the lease plans for all."""
 
     name = "scheduler"
-    rest = 3.0
+    rest = 12.0
 
     def __init__(self, site: Site, wake: Callable[[str], None]) -> None:
         self._db = site.db
