@@ -17,10 +17,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from sqlalchemy import DateTime, Engine, String, TypeDecorator, create_engine, event, text
+from sqlalchemy import DateTime, Engine, String, TypeDecorator, create_engine, event, make_url, text
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlmodel import Session, SQLModel
 
 POOL_SIZE = 16  # also the thread limiter's size: a thread that runs can always have a connection
@@ -124,14 +126,12 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self._write_lock = threading.Lock()
         self.engine = _sqlite_engine(url, pool_size) if self.is_sqlite else _postgres_engine(url, pool_size)
+        self._writing = _sqlite_engine(url, 1, begin="BEGIN IMMEDIATE") if self.is_sqlite else self.engine
         self._writer: Connection | None = None
-        self._newest = self.engine.execution_options(lattice_begin=None)
 
     @contextmanager
-    def read(self, *, snapshot: bool = True) -> Iterator[Session]:
-        """All that is read is of one moment; without `snapshot`, each statement sees the newest, which costs less."""
-        engine = self.engine if snapshot else self._newest
-        with _OneTransaction(engine, expire_on_commit=False, autoflush=False) as session:
+    def read(self) -> Iterator[Session]:
+        with _OneTransaction(self.engine, expire_on_commit=False, autoflush=False) as session:
             yield session
 
     @contextmanager
@@ -148,7 +148,7 @@ class Database:
             return
         with self._write_lock:
             if self._writer is None:
-                self._writer = self.engine.execution_options(lattice_begin="BEGIN IMMEDIATE").connect()
+                self._writer = self._writing.connect()
             yield self._writer
 
     def is_reached(self) -> bool:
@@ -164,6 +164,7 @@ class Database:
             if self._writer is not None:
                 self._writer.close()
             self._writer = None
+        self._writing.dispose()
         self.engine.dispose()
 
 
@@ -175,16 +176,32 @@ def database_now(session: Session) -> datetime:
     return value.astimezone(UTC)
 
 
-def _sqlite_engine(url: str, pool_size: int) -> Engine:
+class _Sqlite(SQLiteDialect_pysqlite):
+    """Begins its transactions itself. An engine with a listener to "begin" looks for listeners at each statement."""
+
+    supports_statement_cache = True
+    begin = "BEGIN"
+
+    def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
+        assert dbapi_connection.driver_connection is not None
+        dbapi_connection.driver_connection.execute(self.begin)
+
+
+registry.register("sqlite.lattice", __name__, _Sqlite.__name__)
+
+
+def _sqlite_engine(url: str, pool_size: int, *, begin: str = "BEGIN") -> Engine:
     engine = create_engine(
-        url, pool_size=pool_size, max_overflow=8, pool_use_lifo=True, hide_parameters=True,
-        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        make_url(url).set(drivername="sqlite+lattice"), pool_size=pool_size, max_overflow=8, pool_use_lifo=True,
+        hide_parameters=True, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
     )  # fmt: skip
+    assert isinstance(engine.dialect, _Sqlite)
+    engine.dialect.begin = begin
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         assert isinstance(connection, sqlite3.Connection)
-        connection.isolation_level = None  # transactions are begun below, not by the driver
+        connection.isolation_level = None  # transactions are begun above, not by the driver
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
@@ -194,13 +211,6 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
             "temp_store=MEMORY",
         ):
             connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        begin = connection.get_execution_options().get("lattice_begin", "BEGIN")
-        driver = connection.connection.driver_connection  # SQLAlchemy's own way costs more than the statement
-        if begin and driver:
-            driver.execute(begin)
 
     return engine
 

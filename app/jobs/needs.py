@@ -1,13 +1,13 @@
 """What a job needs, in exact numbers: the alternatives that would do, in order of preference, and on how many nodes.
 
-The scheduler reads this and nothing else of a job's specification; rows keep it as JSON (`to_json`, `from_json`).
+The scheduler reads this and nothing else of a job's specification; rows keep it as JSON (`dump`, `load`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+
+import orjson
 
 from app.jobs.resources import format_tenths
 
@@ -48,10 +48,11 @@ class Needs:
     def first(self) -> Alternative:
         return self.alternatives[0]
 
-    def to_json(self) -> dict[str, Any]:
-        return {"num_nodes": self.num_nodes, "alternatives": [asdict(a) for a in self.alternatives]}
+    def dump(self) -> str:
+        """As rows keep it: JSON, by the fields' names."""
+        return orjson.dumps(self).decode()
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Needs:
-        alternatives = tuple(Alternative(**a) for a in stored["alternatives"])
-        return cls(alternatives=alternatives, num_nodes=stored["num_nodes"])
+    def load(cls, stored: str) -> Needs:
+        values = orjson.loads(stored)
+        return cls(alternatives=tuple(Alternative(**a) for a in values["alternatives"]), num_nodes=values["num_nodes"])

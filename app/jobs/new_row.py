@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from app.db import new_id
 from app.engines.protocol import Signal
 from app.jobs.ids import created_at
@@ -59,7 +57,7 @@ class NewJobRow:
             queue_rank=-body.priority,
             created_at=created_at(job_id), num_nodes=body.num_nodes, cpu_tenths=needs.first.cpu_tenths,
             memory_tenths=needs.first.memory_tenths, accelerators=needs.first.accelerators,
-            needs=orjson.dumps(needs.to_json()).decode(), max_duration=body.max_duration,
+            needs=needs.dump(), max_duration=body.max_duration,
             stop_signal=body.stop.signal, stop_grace=float(body.stop.grace),
             reason_code=FIRST_REASONS.get(pool.state, ReasonCode.SUBMITTED).value,
         )  # fmt: skip

@@ -157,7 +157,7 @@ class Exchange:
         credential: Credential = self.request.scope["lattice.credential"]
         if has_key(self.request.url.query):
             raise BadRequest(KEY_IN_ADDRESS)
-        with self.house.site.db.read(snapshot=not action.writes) as db:
+        with self.house.site.db.read() as db:
             self.me = self._principal(db, credential)
             if isinstance(credential, KeyCredential) and self.me is None:
                 self._count(Limit.KEY_FAILURES)

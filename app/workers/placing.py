@@ -140,7 +140,7 @@ def _attempt(pool: NodePool, row: Row[Any], placed: Placement, log_start: int, n
 
 
 def _starting(row: Row[Any], attempt: dict[str, Any], placed: Placement) -> Move:
-    chosen = Needs.from_json(orjson.loads(row.needs)).alternatives[placed.alternative]
+    chosen = Needs.load(row.needs).alternatives[placed.alternative]
     nodes = len(placed.shares)
     return Move(
         job=HeldJob.of(row), to=JobState.STARTING, by=Actor.system(row.organization_id),

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-import orjson
 from sqlalchemy import Row, bindparam, select
 from sqlmodel import Session
 from sqlmodel import select as select_rows
@@ -132,7 +131,7 @@ def _queued(row: Row[Any]) -> QueuedJob:
 
 @lru_cache(maxsize=4096)
 def _needs(stored: str) -> Needs:
-    return Needs.from_json(orjson.loads(stored))
+    return Needs.load(stored)
 
 
 def _node_state(node: Node) -> NodeState:

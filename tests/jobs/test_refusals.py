@@ -125,5 +125,5 @@ def test_needs_have_the_pools_defaults_and_survive_json() -> None:
     assert needs_of(submit(), pool).first == Alternative(cpu_tenths=20, memory_tenths=45)
     needs = needs_of(submit(num_nodes=2, resources={"accelerators": "L4:2", "cpus": "4+", "memory": 16}), pool)
     assert needs.first == Alternative(cpu_tenths=40, cpus_at_least=True, memory_tenths=160, gpus=2, gpu_model="L4")
-    assert Needs.from_json(needs.to_json()) == needs
+    assert Needs.load(needs.dump()) == needs
     assert str(needs.first) == "2 L4, 4 CPUs and 16 GiB"
