@@ -46,6 +46,7 @@ class ReasonCode(StrEnum):
     STOPPING = "stopping"  # by, grace
     STOPPING_NOW = "stopping_now"  # by
     NOT_ANSWERING = "not_answering"  # its engine could not be asked
+    LOG_WAITS = "log_waits"  # detail: what keeps its log from being stored
     # ended
     EXITED = "exited"  # exit_code
     SAVED = "saved"  # exit code 75 with no attempt left to give
@@ -252,6 +253,7 @@ SENTENCES: Mapping[ReasonCode, Callable[[_Blank, Live], str]] = {
     ReasonCode.STOPPING: _stopping,
     ReasonCode.STOPPING_NOW: lambda a, live: _by("being killed, stopped a second time", a),
     ReasonCode.NOT_ANSWERING: lambda a, live: f"{_pool(live)} does not answer, the job may still be running",
+    ReasonCode.LOG_WAITS: lambda a, live: _detail("its log can't be stored and is kept on its node until it can", a),
     ReasonCode.EXITED: lambda a, live: f"exited with code {a.number('exit_code')}",
     ReasonCode.SAVED: lambda a, live: (
         "saved its work and asked to run again (exit code 75): allow that with resources.job_recovery"

@@ -35,6 +35,7 @@ class OpenAttempt:
     log_collected: int
     log_start: int
     job_state: JobState
+    reason_code: str | None
     stop_requested_at: datetime | None
     stop_by: str | None
     stop_at_once: bool
@@ -62,7 +63,8 @@ _ATTEMPT_COLUMNS = (
     "detail", "stop_sent_at", "stop_hastened", "log_collected", "log_start",
 )  # fmt: skip
 _JOB_COLUMNS = (
-    "stop_requested_at", "stop_by", "stop_at_once", "stop_signal", "stop_grace", "max_duration", "memory_tenths",
+    "reason_code", "stop_requested_at", "stop_by", "stop_at_once", "stop_signal", "stop_grace", "max_duration",
+    "memory_tenths",
 )  # fmt: skip
 _OPEN = (
     select(

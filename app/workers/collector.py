@@ -25,11 +25,15 @@ NONSENSE = (OSError, ValueError, LookupError, TypeError, AttributeError, Runtime
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """Where an attempt's collection stands after a round; `complete`: it has ended and all of it is stored."""
+    """Where an attempt's collection stands after a round; `complete`: it has ended and all of it is stored.
+
+    `waits`: what keeps the store from taking it, as a sentence.
+    """
 
     log: LogState
     reached: int
     complete: bool
+    waits: str = ""
 
     def is_news(self, attempt: OpenAttempt) -> bool:
         return self.log != attempt.log or self.reached != attempt.log_collected
@@ -60,7 +64,7 @@ class Collector:
         return found
 
     def _collect_one(self, attempt: OpenAttempt, seen: Observation, limit: int) -> Collected | None:
-        """None where the engine or the store failed: the same bytes are tried again in the next round."""
+        """None where the engine failed. Nothing is lost by that: the same bytes are tried again in the next round."""
         try:
             return self._copy(attempt, limit)
         except EngineError as error:
@@ -69,7 +73,7 @@ class Collector:
             return Collected(attempt.log, attempt.log_collected, complete=True) if gone else None
         except StoreError as error:
             log.warning("the log of job %s can't be stored: %s", attempt.job_id, error)
-            return None
+            return Collected(attempt.log, attempt.log_collected, complete=False, waits=str(error))
         except NONSENSE:
             log.exception("the log of attempt %s could not be copied", attempt.id)  # it keeps no other job back
             return None

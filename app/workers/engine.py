@@ -32,6 +32,7 @@ log = logging.getLogger("lattice.workers")
 SUBMITS = 32  # a round, so that the running ones are seen to in between
 WATCH_EVERY = 0.2  # seconds between rounds while attempts are open: how old a followed log is
 LONGEST_RETRY = 60.0
+LONGEST_FAULT = 500  # characters
 FAULTS = (EngineError, *NONSENSE)
 
 
@@ -166,6 +167,7 @@ class Reconciler:
         outcome.more_to_do |= sum(copied) >= ROUND or max(copied, default=0) >= SHARE
 
     def _tell_fault(self, fault: str, now: datetime) -> None:
+        fault = fault[:LONGEST_FAULT]
         if fault == self._fault:
             return
         with self._db.write() as db:

@@ -37,7 +37,7 @@ class Outcome:
         self.more_to_do = False
         self.frees_room = False
         self._changes = Changes()
-        self._reasons: dict[str, Reason] = {}  # of jobs that stay in their state
+        self._reasons: dict[str, Reason | None] = {}  # of jobs that stay in their state
         self._running: dict[str, datetime | None] = {}  # job → its start
         self._stopping: dict[str, OpenAttempt] = {}
         self._closing: list[tuple[OpenAttempt, Observation]] = []
@@ -71,6 +71,7 @@ class Outcome:
         if collected is not None and collected.is_news(attempt):
             self._changes.set(attempt, log_collected=collected.reached)
             self._changes.logs[attempt.job_id] = collected.log
+        self._tell_of_log(attempt, collected, has_ended=seen.phase in ENDED)
         if seen.phase in ENDED:
             closed = collected is not None and collected.complete
             if closed or not attempt.has_ended:
@@ -79,6 +80,15 @@ class Outcome:
             self._changes.set(attempt, phase=seen.phase, started_at=seen.started_at)
         if seen.started_at is not None and attempt.job_state is JobState.STARTING:
             self._running[attempt.job_id] = seen.started_at
+
+    def _tell_of_log(self, attempt: OpenAttempt, collected: Collected | None, *, has_ended: bool) -> None:
+        """Say of a job that its log can't be stored, and no longer once it can."""
+        is_told = attempt.reason_code == ReasonCode.LOG_WAITS
+        waits = collected.waits if collected else ""
+        if waits and not is_told and (has_ended or attempt.job_state is JobState.RUNNING):
+            self._reasons[attempt.job_id] = Reason(ReasonCode.LOG_WAITS, {"detail": waits})
+        elif is_told and collected is not None and not waits:
+            self._reasons[attempt.job_id] = None
 
     def _end(self, attempt: OpenAttempt, seen: Observation, *, closed: bool) -> None:
         seen = replace(seen, finished_at=seen.finished_at or self.now)
@@ -192,11 +202,14 @@ def _names(db: Session, user_ids: Iterable[str | None]) -> dict[str, str]:
     return {row.id: row.name or row.email or "an admin" for row in rows}
 
 
-def _write_reasons(db: Session, reasons: dict[str, Reason]) -> None:
+def _write_reasons(db: Session, reasons: dict[str, Reason | None]) -> None:
     rows = [
-        {"b_id": job_id, "reason_code": reason.code, "reason_args": orjson.dumps(reason.args).decode()}
+        {
+            "b_id": job_id, "reason_code": reason.code if reason else None,
+            "reason_args": orjson.dumps(reason.args if reason else {}).decode(),
+        }
         for job_id, reason in sorted(reasons.items())
-    ]
+    ]  # fmt: skip
     if rows:
         values: dict[str, Any] = {name: bindparam(name) for name in ("reason_code", "reason_args")}
         db.connection().execute(update(JOB).where(JOB.c.id == bindparam("b_id")).values(values), rows)

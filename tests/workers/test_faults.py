@@ -181,7 +181,10 @@ def test_a_log_that_can_not_be_stored_keeps_its_job_open_and_no_other_back(
         hands.until_ended(other)
         hands.until(lambda: attempts(site, stuck)[0].finished_at, "its end is known")
         assert hands.job(stuck).state not in FINAL
-    hands.until_ended(stuck)
+        hands.until(lambda: hands.job(stuck).reason_code == "log_waits", "it says so")
+        assert "no space left on the disk" in hands.job(stuck).reason_args
+    (ended,) = hands.until_ended(stuck)
+    assert (ended.state, ended.reason_code) == (JobState.SUCCEEDED, None)
     assert hands.log(stuck) == "stuck\n"
 
 
