@@ -73,8 +73,9 @@ def use_sign_in_link(ask: Ask, body: SignIn) -> None:
 
 
 def log_out(ask: Ask) -> None:
-    """End the session of the cookie that asks; a key has none to end."""
-    session = ask.db.get(SignInSession, ask.principal.session_id) if ask.principal.session_id else None
+    """End the session of the cookie that asks; a key has none to end, nor has a cookie whose session ended before."""
+    me = ask.someone
+    session = ask.db.get(SignInSession, me.session_id) if me and me.session_id else None
     if session is not None:
         service.end_session(ask.db, session, actor=ask.actor)
         ask.wake("directory")
@@ -190,7 +191,7 @@ ACTIONS = [
         mount=Mount.HTML,
         limit=Limit.SIGN_IN,
     ),
-    Action("POST", "/auth/logout", log_out, open_write=True, mount=Mount.API_ONLY_PATH, then="/sign-in"),
+    Action("POST", "/auth/logout", log_out, public=True, mount=Mount.API_ONLY_PATH, then="/sign-in"),
     Action("GET", "/auth/me", who_am_i, mount=Mount.JSON),
     Action("DELETE", "/auth/key", give_back_api_key, open_write=True, status=204, mount=Mount.JSON),
     Action("GET", "/auth/allowed-scopes", list_allowed_scopes, public=True, mount=Mount.JSON),

@@ -5,6 +5,7 @@ A form post, a JSON post and a YAML post build the same model; their mistakes ar
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -96,10 +97,25 @@ def _json(data: bytes) -> Any:
     try:
         values = orjson.loads(data)
     except orjson.JSONDecodeError as wrong:
-        raise BadRequest(f"The body is not JSON: {wrong}.") from None
+        if not _has_half_a_pair(data):
+            raise BadRequest(f"The body is not JSON: {wrong}.") from None
+        raise Invalid("Text in the body holds half of a surrogate pair: it is not valid Unicode.") from None
     if not isinstance(values, dict):
         raise Invalid.field("", "Send a JSON object.")
     return values
+
+
+def _has_half_a_pair(data: bytes) -> bool:
+    """Whether half of a surrogate pair keeps it from being JSON: the standard library's reader lets that pass."""
+    try:
+        json.loads(data, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        return False
+    return b"\\ud" in data.lower()
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(text)
 
 
 def validated(model: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:

@@ -29,7 +29,7 @@ from app.web.elsewhere import OwnOrganization
 from app.web.forms import Form, FormFields
 from app.web.gate import admit, find_thing, load_thing
 from app.web.identify import COOKIE, CookieCredential, Credential, KeyCredential, asked_from, has_key
-from app.web.origin import require_same_origin
+from app.web.origin import is_same_origin, require_same_origin
 from app.web.problems import (
     BadRequest,
     Conflict,
@@ -137,15 +137,24 @@ class Exchange:
         action = self.action
         if not isinstance(problem, Forbidden) or self.me is None or action is None or not action.writes:
             return
-        self.house.refusals.note(
-            Actor.of(self.me, ip=self.ip, request_id=self.request.scope.get("lattice.request_id", "")),
-            identity=self.me.identity,
-            method=action.method,
-            path=action.path,
-            subject=self.request.path_params.get("id") or self.me.organization_id,
-            why=problem.detail,
-            now=self.now,
-        )
+        try:
+            self.house.refusals.note(
+                Actor.of(self.me, ip=self.ip, request_id=self.request.scope.get("lattice.request_id", "")),
+                identity=self.me.identity,
+                method=action.method,
+                path=action.path,
+                subject=self.request.path_params.get("id") or self.me.organization_id,
+                why=problem.detail,
+                now=self.now,
+            )
+        except (OperationalError, NoConnectionFree) as error:
+            log.error(
+                "a refused %s %s of %s is not in the trail",
+                action.method,
+                action.path,
+                self.me.identity,
+                exc_info=error,
+            )
 
     def _refuse_write(self, action: Action, error: Exception) -> Response:
         if isinstance(error, Problem) and self.html and action.form and error.status in FORM_STATUSES:
@@ -163,8 +172,8 @@ class Exchange:
                 self._count(Limit.KEY_FAILURES)
                 raise Unauthenticated("The API key is unknown, expired or revoked.")
             admit(action, self.me)
-            if action.writes and not isinstance(credential, KeyCredential) and (self.me or self.html):
-                require_same_origin(self.request)
+            if action.writes and not isinstance(credential, KeyCredential):
+                self._check_origin(action)
             self._count(action.counts_as)
             thing = load_thing(db, action, self.me, self.request.path_params["id"]) if action.thing else None
             if not action.writes and action.kind is not Kind.RELAY:
@@ -172,6 +181,13 @@ class Exchange:
                 value = self._call(ask, thing, None)
                 return value if isinstance(value, (EventStream, ByteStream)) else self._finish(ask, value)
         return self._write(action, thing)
+
+    def _check_origin(self, action: Action) -> None:
+        """Only our own pages may ask for what changes something for a browser; nobody from elsewhere is nobody."""
+        if self.me is not None or self.html:
+            require_same_origin(self.request)
+        elif action.mount is Mount.API_ONLY_PATH and not is_same_origin(self.request):
+            raise Unauthenticated("Nobody is signed in here.")
 
     def _count(self, limit: Limit | None) -> None:
         """Raises TooManyRequests when whoever asks has had enough."""
@@ -185,6 +201,8 @@ class Exchange:
             self.form = read_form(self.received, self.request.headers.get("content-type", ""))
             wanted = (self.form.first("_method") or "POST").upper()
             method = wanted if wanted in {"PATCH", "PUT", "DELETE"} else method
+            if self.received.too_large and method not in self.endpoint.actions:
+                method = next((m for m in self.endpoint.actions if m != "GET"), method)  # its 413 comes in its turn
         action = self.endpoint.actions.get("GET" if method == "HEAD" else method)
         if action is None:
             allowed = sorted(self.endpoint.actions) + ["HEAD"] * ("GET" in self.endpoint.actions)

@@ -12,11 +12,13 @@ from app.web.problems import Forbidden
 
 def require_same_origin(request: Request) -> None:
     """Raise Forbidden unless the browser says that one of our own pages sent this write."""
+    if not is_same_origin(request):
+        raise Forbidden("This request did not come from one of this server's pages, so it was not carried out.")
+
+
+def is_same_origin(request: Request) -> bool:
     site = request.headers.get("sec-fetch-site")
     if site is not None:
-        if site == "same-origin":
-            return
-        raise Forbidden("This request came from another site, so it was not carried out.")
+        return site == "same-origin"
     own = f"{request.url.scheme}://{request.headers.get('host', '')}"
-    if request.headers.get("origin", "").lower() != own.lower():
-        raise Forbidden("This request did not come from one of this server's pages, so it was not carried out.")
+    return request.headers.get("origin", "").lower() == own.lower()

@@ -96,7 +96,7 @@ class Matrix:
             and answer.headers["Location"].startswith("/sign-in")
             and not action.public
         ):
-            return 303 if action.path == "/auth/logout" else 401
+            return 401
         assert answer.status_code < 500, (action.method, path, answer.text)
         return answer.status_code
 

@@ -82,6 +82,20 @@ def test_signing_out_ends_the_session_here(house: House, admin: TestClient) -> N
     assert answer.status_code == 401 and "lattice_session=" in answer.headers["Set-Cookie"]
 
 
+def test_signing_out_again_leads_to_sign_in_too(house: House, admin: TestClient) -> None:
+    other = house.anonymous()
+    other.cookies.set("lattice_session", admin.cookies["lattice_session"])
+    admin.post("/api/v1/auth/logout")
+    for again in (admin, other):
+        answer = again.post("/api/v1/auth/logout", headers=SAME_ORIGIN)
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in")
+
+
+def test_another_site_signs_nobody_out(anonymous: TestClient) -> None:
+    answer = anonymous.post("/api/v1/auth/logout", headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 401 and "Set-Cookie" not in answer.headers
+
+
 def test_a_bent_cookie_is_nobody_and_is_cleared(anonymous: TestClient) -> None:
     anonymous.cookies.set("lattice_session", "ses_bent.signature")
     answer = anonymous.get("/api/v1/auth/allowed-scopes")

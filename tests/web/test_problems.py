@@ -23,7 +23,8 @@ KEYS = "/api/v1/api-keys"
         (b"{}", "application/json", 422),
         (b'{"name": "x", "owner_id": "usr_1"}', "application/json", 422),
         (b'{"name": "a\\u0000b"}', "application/json", 422),
-        (b'{"name": "\\ud800"}', "application/json", 400),
+        (b'{"name": "\\ud800"}', "application/json", 422),
+        (b'{"name": "\\ud800', "application/json", 400),
         (b'{"name": "' + b"x" * 101 + b'"}', "application/json", 422),
         (b'{"name": "x", "expires_in_days": 1e400}', "application/json", 400),
         (b'{"name": "x", "expires_in_days": 99999999999999999999999}', "application/json", 422),
@@ -39,6 +40,12 @@ def test_bad_bodies(admin: TestClient, body: bytes, content_type: str, status: i
     assert answer.headers["Content-Type"] == "application/problem+json"
     problem = answer.json()
     assert problem["status"] == status and problem["detail"] and problem["title"]
+
+
+def test_a_form_that_is_too_large_says_so_whatever_its_method(admin: TestClient) -> None:
+    key = admin.post(KEYS, json={"name": "x"}).json()["id"]
+    form = {"_method": "DELETE", "name": "x" * (1 << 20)}
+    assert admin.post(f"/api-keys/{key}", data=form).status_code == 413
 
 
 def test_an_unknown_field_is_named(admin: TestClient) -> None:

@@ -10,7 +10,7 @@ from app.accounts.workos.shapes import EventShape
 from app.accounts.workos.signature import HEADER, is_right
 from app.web.action import Action, Mount
 from app.web.ask import Ask
-from app.web.problems import Forbidden, Unauthenticated
+from app.web.problems import Forbidden, Invalid, Unauthenticated
 
 
 def receive_webhook(ask: Ask) -> News:
@@ -23,7 +23,7 @@ def receive_webhook(ask: Ask) -> News:
     try:
         event = EventShape.model_validate_json(ask.sent)
     except ValidationError:
-        raise Forbidden("The body is not an event.") from None
+        raise Invalid("The body is not an event.") from None
     ask.wake("directory")
     return news.note(ask.db, event, ask.now)
 
