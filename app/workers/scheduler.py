@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Integer, Row, String, bindparam, select, tuple_
 from sqlmodel import Session
 from sqlmodel import select as select_rows
 
@@ -28,7 +28,7 @@ from app.workers import lease
 from app.workers.loop import is_due
 from app.workers.placing import Placing, place, tell_shut
 
-WINDOW = 1_000  # queued jobs of a pool that a round looks at; those behind wait in line anyway
+WINDOW = 1_000  # queued jobs of a pool that a round looks at from the front, and as many further back, in turn
 LEAST_FREE_DISK = 5  # percent
 TELL_EVERY = timedelta(seconds=15)
 SILENCE = timedelta(seconds=60)
@@ -37,15 +37,18 @@ LISTEN_EVERY = timedelta(seconds=10)
 _QUEUED = (
     select(
         JOB.c.id, JOB.c.needs, JOB.c.created_at, JOB.c.priority, JOB.c.max_duration, JOB.c.stop_grace,
-        JOB.c.reason_code, JOB.c.reason_args, JOB.c.estimated_start_at, JOB.c.not_before,
+        JOB.c.reason_code, JOB.c.reason_args, JOB.c.estimated_start_at, JOB.c.not_before, JOB.c.queue_rank,
     )
     .where(
         JOB.c.organization_id == bindparam("organization"), JOB.c.pool_id == bindparam("pool"),
         IS_QUEUED,
     )
     .order_by(JOB.c.queue_rank, JOB.c.id)
-    .limit(WINDOW)
+    .limit(bindparam("window"))
 )  # fmt: skip
+_BEHIND = _QUEUED.where(
+    tuple_(JOB.c.queue_rank, JOB.c.id) > tuple_(bindparam("rank", type_=Integer), bindparam("last", type_=String))
+)
 
 
 class Scheduler:
@@ -60,6 +63,7 @@ class Scheduler:
         self._wake = wake
         self._held: lease.Held | None = None
         self._began = self._listened = utcnow()
+        self._seen_to: dict[str, tuple[int, str]] = {}  # pools with long lines: how far back the last round looked
         self._shut: dict[str, tuple[PoolState, datetime]] = {}  # pools that take no jobs, and when that was told
 
     def round(self) -> float:
@@ -97,7 +101,7 @@ class Scheduler:
             return 0
         self._shut.pop(pool.id, None)
         with self._db.read() as db:
-            queue = list(db.execute(_QUEUED, {"organization": pool.organization_id, "pool": pool.id}))
+            queue = self._queue(db, pool)
             if not queue:
                 return 0
             ready = [_queued(row) for row in queue if row.not_before is None or row.not_before <= now]
@@ -110,6 +114,18 @@ class Scheduler:
             lease.check(db, held)
             return place(db, pool, placing, now)
 
+    def _queue(self, db: Session, pool: NodePool) -> list[Row[Any]]:
+        """The front of the line, and a part behind it that moves on: what fits is found behind many that do not."""
+        window = {"organization": pool.organization_id, "pool": pool.id, "window": WINDOW}
+        front = list(db.execute(_QUEUED, window))
+        if len(front) < WINDOW:
+            self._seen_to.pop(pool.id, None)
+            return front
+        rank, last = max(_place(front[-1]), self._seen_to.get(pool.id, _place(front[-1])))
+        behind = list(db.execute(_BEHIND, {**window, "rank": rank, "last": last}))
+        self._seen_to[pool.id] = _place(behind[-1] if len(behind) == WINDOW else front[-1])
+        return front + behind
+
     def _tell_shut(self, pool: NodePool, held: lease.Held, now: datetime) -> None:
         """Say so to all that wait. New jobs are told when they are submitted; the rest is looked at now and then."""
         state, told_at = self._shut.get(pool.id, (PoolState.OPEN, now))
@@ -119,6 +135,10 @@ class Scheduler:
             lease.check(db, held)
             tell_shut(db, pool)
         self._shut[pool.id] = (pool.state, now)
+
+
+def _place(row: Row[Any]) -> tuple[int, str]:
+    return row.queue_rank, row.id
 
 
 def _queued(row: Row[Any]) -> QueuedJob:

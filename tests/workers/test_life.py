@@ -7,6 +7,7 @@ import pytest
 from app.engines.protocol import EndCause
 from app.jobs.models import JobState
 from app.site import Site
+from app.workers import scheduler
 from tests.jobs.rows import Home, attempts, stop, submit, totals
 from tests.workers.hands import Hands
 
@@ -74,6 +75,22 @@ def test_max_duration_ends_a_job(site: Site, home: Home, hands: Hands) -> None:
     job_id = submit(site, home, "sleep 600", max_duration="1s")
     (job,) = hands.until_ended(job_id)
     assert (job.state, job.reason_code) == (JobState.FAILED, "timed_out")
+
+
+def test_what_fits_is_found_behind_a_long_line_of_what_does_not(
+    site: Site, home: Home, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "WINDOW", 2)
+    holder = submit(site, home, "sleep 60", resources={"accelerators": "H100:8", "cpus": 0.1, "memory": 0.1})
+    hands.until_state(holder, JobState.RUNNING)
+    blocked = [
+        submit(site, home, "true", resources={"accelerators": "H100:1", "cpus": 0.1, "memory": 0.1}) for _ in range(6)
+    ]
+    fitting = submit(site, home, "true")
+    hands.until_ended(fitting)
+    assert {hands.job(job_id).state for job_id in blocked} == {JobState.QUEUED}
+    stop(site, home, holder)
+    hands.until_ended(*blocked)
 
 
 def test_gpus_are_held_whole_and_given_back(site: Site, home: Home, hands: Hands) -> None:
