@@ -93,6 +93,27 @@ _id_lock = threading.Lock()
 _last_id = 0
 
 
+class Randomness:
+    """The system's random bytes, some kilobytes a call: each call lets other threads in, and costs more than an id."""
+
+    AT_ONCE = 4096
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._bytes = b""
+        self._at = 0
+
+    def take(self, count: int) -> bytes:
+        with self._lock:
+            if self._at + count > len(self._bytes):
+                self._bytes, self._at = secrets.token_bytes(self.AT_ONCE), 0
+            self._at += count
+            return self._bytes[self._at - count : self._at]
+
+
+randomness = Randomness()
+
+
 def new_id(prefix: str) -> str:
     """`prefix_` and 26 characters that sort by creation (a ULID: 48 bits of milliseconds, 80 of randomness).
 
@@ -100,9 +121,9 @@ def new_id(prefix: str) -> str:
     """
     global _last_id  # noqa: PLW0603
     with _id_lock:
-        number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+        number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(randomness.take(10))
         if number <= _last_id:
-            number = _last_id + 1 + secrets.randbits(32)
+            number = _last_id + 1 + int.from_bytes(randomness.take(4))
         _last_id = number
     return f"{prefix}_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
 

@@ -6,13 +6,14 @@ They see every request, also those that no route matches, and never its body.
 from __future__ import annotations
 
 import logging
-import secrets
 import time
+from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.db import randomness
 from app.settings import Settings
 from app.web import answer
 from app.web.problems import BadRequest, Problem
@@ -64,15 +65,16 @@ class Edge:
         self.app = app
         self.settings = settings
         self.metrics = metrics
-        self.headers = dict(HEADERS)
+        headers = {**HEADERS, "Cache-Control": "no-store"}
         if settings.secure_cookies:
-            self.headers["Strict-Transport-Security"] = HSTS
+            headers["Strict-Transport-Security"] = HSTS
+        self._defaults = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = scope["lattice.request_id"] = secrets.token_hex(8)
+        request_id = scope["lattice.request_id"] = randomness.take(8).hex()
         began = time.perf_counter()
         status = 500
         started = False
@@ -82,7 +84,7 @@ class Edge:
             if message["type"] == "http.response.start":
                 started = True
                 status = message["status"]
-                self._add_headers(MutableHeaders(scope=message), request_id)
+                message["headers"] = self._completed(message["headers"], request_id)
             await send(message)
 
         try:
@@ -100,11 +102,11 @@ class Edge:
         finally:
             self._record(scope, status, time.perf_counter() - began, request_id)
 
-    def _add_headers(self, headers: MutableHeaders, request_id: str) -> None:
-        for name, value in self.headers.items():
-            headers.setdefault(name, value)
-        headers.setdefault("Cache-Control", "no-store")
-        headers["X-Request-Id"] = request_id
+    def _completed(self, given: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+        """An answer's header fields with those that every answer has, unless it has its own."""
+        headers = list(given)
+        own = {name for name, _ in headers}
+        return [*headers, *(d for d in self._defaults if d[0] not in own), (b"x-request-id", request_id.encode())]
 
     def _record(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         route = scope.get("lattice.route", "unmatched")
