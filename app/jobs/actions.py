@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import orjson
-
 from app.events import queries as event_queries
 from app.events.answers import EventView
 from app.jobs import logs, matches, preview, queries, service, sharing, views
@@ -34,6 +32,7 @@ from app.jobs.bodies import (
     LogQuery,
     NewJobQuery,
 )
+from app.jobs.document import spec_of
 from app.jobs.holding import hold
 from app.jobs.models import Job, JobState
 from app.jobs.queries import JobFilter, Reader
@@ -112,7 +111,7 @@ def new_job(ask: Ask) -> NewJob:
     job = ask.db.get(Job, q.from_) if q.from_ else None
     if job is None or job.organization_id != ask.organization_id or not may_see(ask.db, job, ask.principal):
         return NewJob(pools, None, teams)
-    return NewJob(pools, dump_task(orjson.loads(queries.document(ask.db, job.id))), teams)
+    return NewJob(pools, dump_task(spec_of(ask.db, job)), teams)
 
 
 def preview_job(ask: Ask, body: JobSubmit) -> JobPreview:
@@ -123,7 +122,7 @@ def preview_job(ask: Ask, body: JobSubmit) -> JobPreview:
 def submit_job(ask: Ask, body: JobSubmit) -> AfterCommit[JobDetail]:
     pool = service.pool_for(ask.db, ask.organization_id, body.pool)
     me = ask.principal
-    new = service.submit(ask.db, body, pool, owner_id=me.user_id, keyring=ask.site.keyring, by=ask.actor)
+    new = service.submit(ask.db, body, pool, owner=Reader.of(me), keyring=ask.site.keyring, by=ask.actor)
     ask.wake("scheduler")
     return views.submitted(ask.db, new, pool, body, me)
 
@@ -139,7 +138,7 @@ def show_job(ask: Ask, job: Job) -> JobDetail:
 
 def update_job(ask: Ask, job: Job, body: JobUpdate) -> JobDetail:
     """Rename the job, change its priority or who may see it."""
-    values = sharing.columns_of(ask.db, ask.organization_id, body, ask.principal.user_id)
+    values = sharing.columns_of(ask.db, Reader.of(ask.principal), body)
     service.change(ask.db, job, values, ask.actor)
     ask.wake("scheduler")
     return views.detail(ask.db, job, ask.principal)
@@ -181,7 +180,7 @@ def _stoppable(ask: Ask, reader: Reader, filters: JobFilters | None) -> list[str
 
 def rerun_job(ask: Ask, job: Job) -> JobDetail:
     """Submit the same job once more, as a new one."""
-    new = service.rerun(ask.db, job, owner_id=ask.principal.user_id, keyring=ask.site.keyring, by=ask.actor)
+    new = service.rerun(ask.db, job, owner=Reader.of(ask.principal), keyring=ask.site.keyring, by=ask.actor)
     ask.wake("scheduler")
     return _detail(ask, new.id)
 
@@ -219,7 +218,7 @@ def list_job_events(ask: Ask, job: Job) -> Page[EventView]:
 
 def show_task(ask: Ask, job: Job) -> Text:
     """The job as a SkyPilot task YAML; secrets are names with null."""
-    task = dump_task(orjson.loads(queries.document(ask.db, job.id)))
+    task = dump_task(spec_of(ask.db, job))
     return Text(task.encode(), media="application/yaml")
 
 

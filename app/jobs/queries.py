@@ -17,7 +17,7 @@ from sqlmodel import Session
 from app.accounts.models import User
 from app.accounts.teams.models import TeamMember
 from app.jobs.ids import first_id_at
-from app.jobs.models import ATTEMPT, DOCUMENT, JOB, LOG, SECRET, TOTAL, JobState, Visibility
+from app.jobs.models import ATTEMPT, JOB, LOG, SECRET, TOTAL, JobState, Visibility
 from app.jobs.states import FINAL
 from app.pools.models import POOL
 from app.stores.logs import LogState
@@ -205,12 +205,6 @@ def names_of(db: Session, reader: Reader, job_ids: Iterable[str]) -> dict[str, s
 def summary(db: Session, job_id: str) -> Row[Any]:
     """One job's row as lists have it. The caller has already been let in to the job."""
     return db.execute(select(*SUMMARY).select_from(JOINED).where(JOB.c.id == job_id)).one()
-
-
-def document(db: Session, job_id: str) -> str:
-    """The specification as it was submitted, as JSON."""
-    spec: str = db.execute(select(DOCUMENT.c.spec).where(DOCUMENT.c.job_id == job_id)).scalar_one()
-    return spec
 
 
 def secret_names(db: Session, job_id: str) -> list[str]:

@@ -14,6 +14,7 @@ from sqlalchemy import insert, select, update
 from sqlmodel import Session
 
 from app import events
+from app.jobs import document
 from app.jobs.holding import hold
 from app.jobs.models import DOCUMENT, JOB, SECRET, Job, JobState, Visibility
 from app.jobs.new_row import NewJobRow
@@ -45,14 +46,14 @@ def pool_for(db: Session, organization_id: str, wanted: str | None) -> KnownPool
     raise Invalid.field("pool", f"{what}; there is {names}.")
 
 
-def submit(db: Session, body: JobSubmit, pool: KnownPool, *, owner_id: str, keyring: Keyring, by: Actor) -> NewJobRow:
+def submit(db: Session, body: JobSubmit, pool: KnownPool, *, owner: Reader, keyring: Keyring, by: Actor) -> NewJobRow:
     """Queue the job. Raises Invalid, with a message for each field that the pool can't honour."""
     facts = facts_of(db, pool)
     errors = refusals(body, facts)
     if errors:
         raise Invalid(f"{errors[0].field}: {errors[0].message}", errors=errors)
-    team = None if body.team is None else team_to_share_with(db, pool.organization_id, body.team, owner_id)
-    new = NewJobRow.of(body, pool, needs_of(body, facts), owner_id, team.id if team else None)
+    team = None if body.team is None else team_to_share_with(db, owner, body.team)
+    new = NewJobRow.of(body, pool, needs_of(body, facts), owner.user_id, team.id if team else None)
     connection = db.connection()
     connection.execute(_INSERT_JOB, new.columns())
     connection.execute(_INSERT_DOCUMENT, _document(new, body))
@@ -61,7 +62,7 @@ def submit(db: Session, body: JobSubmit, pool: KnownPool, *, owner_id: str, keyr
     count(db, {(pool.organization_id, pool.id, JobState.QUEUED): 1})
     events.record(
         db, by, "job.submitted", subject_id=new.id, subject_name=body.name,
-        private_to=None if new.visibility is Visibility.ORGANIZATION else owner_id, shared_with=new.team_id,
+        private_to=None if new.visibility is Visibility.ORGANIZATION else owner.user_id, shared_with=new.team_id,
     )  # fmt: skip
     return new
 
@@ -82,13 +83,13 @@ def _secrets(job_id: str, organization_id: str, body: JobSubmit, keyring: Keyrin
         }  # fmt: skip
 
 
-def rerun(db: Session, job: Job, *, owner_id: str, keyring: Keyring, by: Actor) -> NewJobRow:
+def rerun(db: Session, job: Job, *, owner: Reader, keyring: Keyring, by: Actor) -> NewJobRow:
     """Queue the same job once more, on the same pool, with its secrets."""
-    spec = orjson.loads(db.execute(select(DOCUMENT.c.spec).where(DOCUMENT.c.job_id == job.id)).scalar_one())
     kept = db.execute(select(SECRET.c.name, SECRET.c.ciphertext, SECRET.c.fingerprint).where(SECRET.c.job_id == job.id))
     secrets = {row.name: keyring.decrypt(Sealed(row.ciphertext, row.fingerprint)) for row in kept}
     pool = known_pool(db, job.pool_id)
-    return submit(db, from_spec(spec, secrets), pool, owner_id=owner_id, keyring=keyring, by=by)
+    body = from_spec(document.spec_of(db, job), secrets)
+    return submit(db, body, pool, owner=owner, keyring=keyring, by=by)
 
 
 def stop(db: Session, job_id: str, by: Actor, now: datetime) -> bool:
@@ -144,35 +145,19 @@ def _record_told(db: Session, job: HeldJob, by: Actor, *, at_once: bool) -> None
 
 
 def change(db: Session, job: Job, values: dict[str, Any], by: Actor) -> None:
-    """Set `name`, `priority` or `visibility` (with `team_id`); the task that is shown again says so too."""
+    """Set `name`, `priority` or `visibility` (with `team_id`)."""
     changed = {name: value for name, value in values.items() if getattr(job, name) != value}
     if not changed:
         return
     columns = {**changed, **({"queue_rank": -changed["priority"]} if "priority" in changed else {})}
     db.connection().execute(update(JOB).where(JOB.c.id == job.id).values(columns))
-    _rewrite_document(db, job.id, changed)
     db.refresh(job)
+    if "name" in changed:
+        document.rename(db, job)
     events.record(
         db, by, "job.changed", subject_id=job.id, subject_name=job.name,
         private_to=job.owner_id if job.is_private else None, shared_with=job.shared_with, data=changed,
     )  # fmt: skip
-
-
-def _rewrite_document(db: Session, job_id: str, changed: dict[str, Any]) -> None:
-    stored = orjson.loads(db.execute(select(DOCUMENT.c.spec).where(DOCUMENT.c.job_id == job_id)).scalar_one())
-    spec = {**stored, **changed}
-    if not spec.get("priority"):
-        spec.pop("priority", None)
-    if spec.get("visibility") == Visibility.ORGANIZATION:
-        del spec["visibility"]
-    if "team_id" in spec:
-        spec["team"] = spec.pop("team_id")
-    if spec.get("team") is None:
-        spec.pop("team", None)
-    values: dict[str, Any] = {"spec": orjson.dumps(spec).decode()}
-    if "name" in changed:
-        values["text"] = searchable(spec["name"], spec["run"], spec.get("setup"))
-    db.connection().execute(update(DOCUMENT).where(DOCUMENT.c.job_id == job_id).values(values))
 
 
 def refusal(job: HeldJob | None, reader: Reader) -> str | None:

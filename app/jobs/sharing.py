@@ -7,30 +7,24 @@ from typing import Any
 from sqlalchemy import update
 from sqlmodel import Session
 
-from app.accounts.queries import membership
 from app.accounts.teams import queries as teams
 from app.accounts.teams.models import Team
 from app.jobs.answers import TeamChoice
 from app.jobs.bodies import JobUpdate
 from app.jobs.models import JOB, Visibility
-from app.web.action import Role
+from app.jobs.queries import Reader
 from app.web.ask import Principal
 from app.web.problems import Invalid
 
 OFFERED = 200
 
 
-def team_to_share_with(db: Session, organization_id: str, wanted: str, user_id: str) -> Team:
+def team_to_share_with(db: Session, me: Reader, wanted: str) -> Team:
     """The team of that name or id: one that the person is in, or any for an admin. Raises Invalid."""
-    for team in teams.choices(db, organization_id, wanted):
-        if teams.place(db, team, user_id) is not None or _is_admin(db, organization_id, user_id):
+    for team in teams.choices(db, me.organization_id, wanted):
+        if me.is_admin or teams.place(db, team, me.user_id) is not None:
             return team
     raise Invalid.field("team", f"You are in no team {wanted[:60]!r}.")
-
-
-def _is_admin(db: Session, organization_id: str, user_id: str) -> bool:
-    member = membership(db, organization_id, user_id)
-    return member is not None and member.role is Role.ADMIN
 
 
 def offered(db: Session, me: Principal) -> list[TeamChoice]:
@@ -42,11 +36,11 @@ def offered(db: Session, me: Principal) -> list[TeamChoice]:
     return [TeamChoice(team.id, team.name) for team in sorted(found, key=lambda team: team.folded_name)]
 
 
-def columns_of(db: Session, organization_id: str, body: JobUpdate, user_id: str) -> dict[str, Any]:
+def columns_of(db: Session, me: Reader, body: JobUpdate) -> dict[str, Any]:
     """What a change sets. Who may see it now takes the place of whom it was shared with."""
     values = body.model_dump(exclude_none=True, exclude={"team"})
     if body.visibility is not None:
-        team = team_to_share_with(db, organization_id, body.team, user_id) if body.team else None
+        team = team_to_share_with(db, me, body.team) if body.team else None
         values["team_id"] = team.id if team else None
     return values
 

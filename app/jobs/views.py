@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import orjson
 from sqlalchemy import Row
 from sqlmodel import Session
 
@@ -25,6 +24,7 @@ from app.jobs.answers import (
     TeamChoice,
     TimelineStep,
 )
+from app.jobs.document import spec_of
 from app.jobs.durations import format_duration
 from app.jobs.live import LiveReader
 from app.jobs.models import Job
@@ -64,7 +64,7 @@ def detail(db: Session, job: Job, me: Principal) -> JobDetail:
     """The whole job as `me`, who was let in to it, sees it."""
     row = queries.summary(db, job.id)
     position = line.positions(db, [row]).get(job.id)
-    spec = orjson.loads(queries.document(db, job.id))
+    spec = spec_of(db, job)
     stopped_by = queries.user_name(db, job.stop_by) if job.stop_by else None
     attempts = [_attempt(attempt, job, stopped_by) for attempt in queries.attempts(db, job.id)]
     recovery = spec.get("resources", {}).get("job_recovery")

@@ -61,10 +61,10 @@ def submit(site: Site, home: Home, run: str = "true", owner_id: str | None = Non
     """Queue a job; its id. It asks for a tenth of a CPU and of a GiB unless `resources` says otherwise."""
     spec.setdefault("resources", {"cpus": 0.1, "memory": 0.1})
     body = JobSubmit.model_validate({"run": run, **spec})
-    owner = owner_id or home.admin_id
+    owner = home.reader(owner_id or home.admin_id, is_admin=owner_id in {None, home.admin_id})
     with site.db.write() as db:
         pool = service.pool_for(db, home.organization_id, body.pool)
-        return service.submit(db, body, pool, owner_id=owner, keyring=site.keyring, by=home.actor(owner)).id
+        return service.submit(db, body, pool, owner=owner, keyring=site.keyring, by=home.actor(owner.user_id)).id
 
 
 def stop(site: Site, home: Home, job_id: str) -> bool:

@@ -130,3 +130,24 @@ def test_the_form_offers_ones_teams(member: TestClient, stranger: TestClient, te
     answer = member.post("/jobs", data={"run": "true", "visibility": f"team:{team}"})
     assert answer.status_code == 303
     assert "The team Vision" in member.get(answer.headers["Location"]).text
+
+
+@pytest.mark.database
+def test_a_job_of_a_team_that_is_gone_can_be_run_again(admin: TestClient, member: TestClient, team: str) -> None:
+    job = submit(member, visibility="team", team="vision")
+    assert admin.delete(f"{API}/teams/{team}").status_code == 204
+    assert team not in member.get(f"{API}/jobs/{job['id']}/task").text
+    again = member.post(f"{API}/jobs/{job['id']}/rerun")
+    assert again.status_code == 201 and again.json()["visibility"] == "private"
+
+
+@pytest.mark.database
+def test_a_key_shares_with_its_own_teams_even_once_its_owner_rose(
+    admin: TestClient, member: TestClient, team: str, house: House
+) -> None:
+    eve = house.member("eve@lab.test")
+    key = eve.post(f"{API}/api-keys", json={"name": "low", "scopes": ["compute:write"]}).json()["secret"]
+    admin.patch(f"{API}/members/{membership(eve)}", json={"role": "admin"})
+    shared = {"run": "true", "visibility": "team", "team": team}
+    answer = house.anonymous().post(f"{API}/jobs", json=shared, headers={"Authorization": f"Bearer {key}"})
+    assert answer.status_code == 422 and answer.json()["errors"][0]["field"] == "team"
