@@ -130,9 +130,15 @@ def rename_api_key(ask: Ask, key: ApiKey, body: ApiKeyUpdate) -> ApiKeyView:
 
 
 def rotate_api_key(ask: Ask, key: ApiKey, body: ApiKeyRotate) -> ApiKeyMade:
-    """Another text for the key. Its owner's alone to do: whoever has the text acts as the owner."""
-    if key.user_id != ask.principal.user_id:
+    """Another text for the key. Its owner's alone to do: whoever has the text acts as the owner.
+
+    A key rotates itself and what it made, no other: it would get a text that may do more than it, and outlives it.
+    """
+    me = ask.principal
+    if key.user_id != me.user_id:
         raise Forbidden("Only its owner may rotate an API key, since its text lets one act as them; revoke it instead.")
+    if me.key_id is not None and me.key_id not in {key.id, key.made_by_key}:
+        raise Forbidden("An API key rotates itself and keys that it made; sign in to rotate another one.")
     overlap = timedelta(seconds=body.overlap)
     key, text = service.rotate_api_key(ask.db, key, actor=ask.actor, now=ask.now, overlap=overlap)
     return ApiKeyMade.with_secret(key, _owner(ask, key), ask.now, text)

@@ -104,10 +104,12 @@ def rotate_api_key(
 ) -> tuple[ApiKey, str]:
     """Give the key another text; the old one works for `overlap` longer, any before it is dead.
 
-    409 for a revoked key.
+    409 for a key that is revoked or has expired.
     """
     if key.revoked_at is not None:
         raise Conflict("This key is revoked; make a new one.")
+    if key.expires_at is not None and key.expires_at <= now:
+        raise Conflict("This key has expired, and would be dead with another text too; make a new one.")
     text = new_key_text()
     ends = now + overlap if overlap else None
     key.previous_digest, key.previous_ends_at = (key.digest, ends) if ends else (None, None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlmodel import select
+from sqlalchemy import update
+from sqlmodel import col, select
 from starlette.testclient import TestClient
 
 from app.accounts.models import ApiKey
@@ -79,6 +80,23 @@ def test_an_admin_revokes_anybodys_key_but_gets_no_text_of_it(
     assert "rotate-key" not in admin.get(f"/api-keys/{key['id']}").text
     assert admin.delete(f"{KEYS}/{key['id']}").status_code == 204
     assert not works(house, key["secret"])
+
+
+def test_a_key_rotates_itself_and_what_it_made_and_no_other(house: House, admin: TestClient) -> None:
+    program = house.key("admin")
+    own = next(k["id"] for k in admin.get(f"{KEYS}").json()["items"])
+    made = program.post(f"{KEYS}", json={"name": "made"}).json()["id"]
+    other = admin.post(f"{KEYS}", json={"name": "other", "scopes": ["admin"]}).json()["id"]
+    assert program.post(f"{KEYS}/{other}/rotate").status_code == 403
+    assert program.post(f"{KEYS}/{made}/rotate").status_code == 200
+    assert program.post(f"{KEYS}/{own}/rotate").status_code == 200
+
+
+def test_an_expired_key_is_not_rotated(house: House, admin: TestClient) -> None:
+    key = admin.post(f"{KEYS}", json={"name": "old", "expires_in_days": 1}).json()["id"]
+    with house.site.db.write() as db:
+        db.connection().execute(update(ApiKey).where(col(ApiKey.id) == key).values(expires_at=utcnow()))
+    assert admin.post(f"{KEYS}/{key}/rotate").status_code == 409
 
 
 def test_where_a_key_was_last_used_is_shown(house: House, admin: TestClient) -> None:
