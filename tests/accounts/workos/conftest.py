@@ -59,11 +59,11 @@ def problem_of(answer: httpx2.Response) -> str:
     return query.get("problem", ["none"])[0]
 
 
-def opened(server: Server, workos: WorkOS) -> Door:
+def opened(server: Server, workos: WorkOS, **settings: str) -> Door:
     lab = workos.organization("Lab")
     workos.member(lab, ADA, "admin")
     workos.member(lab, BOB)
-    server.settings |= workos.settings
+    server.settings |= workos.settings | settings
     workos.send_webhooks_to(server.url)
     server.start()
     return Door(server, workos, lab)
