@@ -1,10 +1,15 @@
 // Shows whether the page's event stream is open. The stream itself and what it refreshes are htmx attributes.
+// A stream that opens again with 204 is that of somebody who is signed in no more: the page then leads to sign-in, and
+// neither calls itself live nor asks again and again.
 import { onPage } from "./page.js";
 
 const TEXTS = { open: "Live", lost: "Reconnecting…" };
 
 export function showConnection() {
-  document.addEventListener("htmx:sse:after:connection", () => show("open"));
+  document.addEventListener("htmx:sse:after:connection", ({ detail }) => {
+    if (detail.connection.status === 204) location.reload();
+    else show("open");
+  });
   document.addEventListener("htmx:sse:error", () => show("lost"));
   document.addEventListener("htmx:sse:close", () => show("lost"));
   onPage(() => {

@@ -83,6 +83,17 @@ def test_signing_in_goes_where_one_was_going_and_out_again(page: Page, shared_se
     expect(page).to_have_url(re.compile("/sign-in"))
 
 
+def test_a_page_left_open_leads_to_sign_in_when_the_session_has_ended(page: Page, shared_server: Server) -> None:
+    page.goto(new_link(shared_server) + "&next=/node-pools")
+    sign_in(page)
+    expect(page.locator("#live-state")).to_have_attribute("data-state", "open")
+    elsewhere = page.context.new_page()
+    elsewhere.goto(f"{shared_server.url}/settings")
+    elsewhere.locator(".user-menu summary").click()
+    elsewhere.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_url(f"{shared_server.url}/sign-in?next=%2Fnode-pools")
+
+
 def sign_in(page: Page) -> None:
     """With the link that is open; the name is asked for once in a server's life."""
     name = page.get_by_label("Your name")
