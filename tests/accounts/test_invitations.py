@@ -30,6 +30,7 @@ from tests.conftest import House
 def test_the_invited_person_joins_by_the_link(admin: TestClient, anonymous: TestClient) -> None:
     made = invite(admin, " Carol@Lab.test ", "admin")
     assert made["state"] == "pending" and made["email"] == "carol@lab.test"
+    assert made["mailed"] is False and "mailed" not in admin.get(f"/invitations/{made['id']}").text
     assert "carol@lab.test" in anonymous.get("/join", params={"token": token_of(made)}).text
     assert join(anonymous, token_of(made)) == 303
     carol = me(anonymous)

@@ -33,13 +33,17 @@ class InvitationView:
 
 @dataclass(frozen=True, slots=True)
 class InvitationMade(InvitationView):
-    """The answer to inviting and sending again. `link` is for the inviter to hand over, once; null: it was mailed."""
+    """The answer to inviting and sending again. `link` is for the inviter to hand over, once.
+
+    `mailed`: the identity provider keeps the link and mails it, so there is nothing to hand over.
+    """
 
     link: str | None = None
+    mailed: bool = False
 
     @classmethod
     def with_link(cls, invitation: Invitation, inviter: User | None, now: datetime, link: str | None) -> InvitationMade:
-        return cls(**_fields(invitation, inviter, now), link=link)
+        return cls(**_fields(invitation, inviter, now), link=link, mailed=invitation.external_id is not None)
 
 
 def _fields(invitation: Invitation, inviter: User | None, now: datetime) -> dict[str, Any]:

@@ -58,6 +58,8 @@ def test_an_invitation_is_mailed_by_workos_and_accepted_there(door: Door) -> Non
     ada = door.sign_in()
     sent = ada.post(f"{API}/invitations", json={"email": EVE, "role": "member"})
     assert sent.status_code == 201, sent.text
+    assert sent.json()["mailed"] is True and sent.json()["link"] is None
+    assert f"mailed to {EVE}" in ada.get(f"/invitations/{sent.json()['id']}").text
     (there,) = door.workos.listed(f"user_management/invitations?organization_id={door.lab}")
     assert (there["email"], there["state"]) == (EVE, "pending")
     door.workos.ask("POST", f"user_management/invitations/{there['id']}/accept")
