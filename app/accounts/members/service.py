@@ -58,7 +58,7 @@ def remove(
     teams.forget_member(db, organization_id, member.user_id)
     db.delete(member)
     db.flush()
-    _end_sessions(db, member, move_on=left)
+    _end_sessions(db, member, actor, move_on=left)
     events.record(
         db, actor, "member.left" if left else "member.removed", subject_id=member.id, subject_name=name,
         data={"user": member.user_id, "keys_revoked": len(keys), "jobs_handed_over": jobs},
@@ -90,14 +90,14 @@ def _hand_over(db: Session, member: Membership, actor: Actor) -> int:
     return hand_over(db, member.organization_id, giver=member.user_id, heir=heir.id, heir_name=_called(heir), by=actor)
 
 
-def _end_sessions(db: Session, member: Membership, *, move_on: bool) -> None:
+def _end_sessions(db: Session, member: Membership, actor: Actor, *, move_on: bool) -> None:
     others = accounts.memberships_of(db, member.user_id) if move_on else []
     for session in queries.sessions_in(db, member.organization_id, member.user_id):
         if others:
             session.organization_id = others[0].organization_id
             db.add(session)
         else:
-            db.delete(session)
+            account_service.end_session(db, session, actor=actor)
 
 
 def _name(db: Session, member: Membership) -> str:

@@ -52,6 +52,7 @@ def test_a_member_is_removed_there_and_dead_here(door: Door) -> None:
     assert ada.delete(f"{API}/members/{member(ada, BOB)['id']}").status_code == 204
     assert BOB not in memberships(door, door.lab)
     assert door.me(bob) is None
+    door.wait(lambda: not door.workos.sessions(BOB), "the end of Bob's session at WorkOS")
 
 
 def test_an_invitation_is_mailed_by_workos_and_accepted_there(door: Door) -> None:
