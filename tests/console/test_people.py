@@ -52,6 +52,7 @@ def test_from_invitation_to_removal(page: Page, browser: Browser, lab: Lab, watc
     page.get_by_role("button", name="Remove").first.click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     expect(page).to_have_url(f"{lab.server.url}/members")
+    expect(page.locator("#toasts")).to_contain_text(f"{name} is removed")
     theirs.goto("/jobs")
     expect(theirs.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
     theirs.context.close()

@@ -55,10 +55,13 @@ async def update_member(ask: Ask, member: Membership, body: MemberUpdate) -> Mem
 
 async def remove_member(ask: Ask, member: Membership) -> None:
     """End a membership; one's own is leaving."""
+    who = await ask.reading(lambda db: MemberView.of(*queries.member_and_user(db, ask.organization_id, member.id)))
     await ask.site.directory.remove_member(ask, member.id)
-    if member.user_id == ask.principal.user_id:
+    if who.user_id == ask.principal.user_id:
         ask.next = "/"
         ask.notice = f"You have left {ask.principal.organization_name}."
+    else:
+        ask.notice = f"{who.name or who.email or 'The administrator'} is removed."
 
 
 ACTIONS = [
