@@ -52,6 +52,7 @@ from app.web.elsewhere import Elsewhere
 from app.web.identify import CookieSigner, Identify
 from app.web.pages import Pages
 from app.web.rates import SharedCounts
+from app.web.refusals import Refusals
 from app.web.routes import refuse, routes_of
 from app.web.serve import House
 from app.web.static import Static
@@ -149,7 +150,9 @@ def create_app(site: Site, *, works: bool = True) -> Starlette:
             Middleware(Identify, signer=signer),
         ],
         exception_handlers={HTTPException: refuse(house)},
-        lifespan=_lifespan(site, [touches, house.limits.counts, *([renewals] if renewals else [])], works=works),
+        lifespan=_lifespan(
+            site, [touches, house.limits.counts, house.refusals, *([renewals] if renewals else [])], works=works
+        ),
     )
     app.router.redirect_slashes = False
     app.state.house = house
@@ -184,7 +187,7 @@ def _plain_routes(site: Site, health: Health) -> list[BaseRoute]:
     ]
 
 
-def _lifespan(site: Site, beside: list[Touches | SharedCounts | Renewals], *, works: bool) -> Any:
+def _lifespan(site: Site, beside: list[Touches | SharedCounts | Refusals | Renewals], *, works: bool) -> Any:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = POOL_SIZE

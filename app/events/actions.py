@@ -33,6 +33,7 @@ class EventFilters(BaseModel):
     action: Annotated[FilterText | None, Field(description="`job.submitted`, or a noun: `job`.")] = None
     actor: Annotated[ActorId | None, Field(description="An id, or `me`.")] = None
     subject: Id | None = None
+    key: Annotated[Id | None, Field(description="The id of an API key: what was done with it.")] = None
     since: Moment | None = None
     until: Moment | None = None
 
@@ -41,6 +42,7 @@ class EventFilters(BaseModel):
             action=self.action,
             actor=me.user_id if self.actor == "me" else self.actor,
             subject=self.subject,
+            key=self.key,
             since=self.since,
             until=self.until,
         )

@@ -30,6 +30,7 @@ class EventView:
     actor: EventActor
     key_id: str | None
     ip: str | None
+    request_id: str | None
     data: dict[str, Any]
 
     @classmethod
@@ -45,6 +46,7 @@ class EventView:
             actor=EventActor(e.actor_kind, e.actor_id, e.actor_name),
             key_id=e.key_id,
             ip=e.ip,
+            request_id=e.request_id,
             data=orjson.loads(e.data),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Index, Integer
+from sqlalchemy import BigInteger, Column, Index, Integer, text
 from sqlmodel import Field, SQLModel
 
 from app.db import UtcDateTime
@@ -20,6 +20,14 @@ class Event(SQLModel, table=True):
         Index(None, "organization_id", "actor_id", "seq"),
         Index(None, "organization_id", "action", "seq"),
         Index(None, "organization_id", "noun", "seq"),
+        Index(
+            "ix_event_key",
+            "organization_id",
+            "key_id",
+            "seq",
+            sqlite_where=text("key_id IS NOT NULL"),
+            postgresql_where=text("key_id IS NOT NULL"),
+        ),
         Index(None, "organization_id", "at"),
         Index(None, "at"),
         {"sqlite_autoincrement": True},

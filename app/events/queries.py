@@ -25,6 +25,7 @@ class EventFilter:
     action: str | None = None
     actor: str | None = None
     subject: str | None = None
+    key: str | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -52,6 +53,7 @@ def _equalities(want: EventFilter) -> list[ColumnElement[bool]]:
     whole = want.action is not None and "." in want.action
     pairs = (
         (col(Event.subject_id), want.subject),
+        (col(Event.key_id), want.key),
         (col(Event.action), want.action if whole else None),
         (col(Event.actor_id), want.actor),
         (col(Event.noun), None if whole else want.action),

@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from app.db import utcnow
 from app.web import answer, cookies, idempotency
-from app.web.action import Action, Kind, Limit, Mount
+from app.web.action import Action, Kind, Limit, Mount, Role
 from app.web.answer import wants_fragment
 from app.web.ask import Actor, AfterCommit, Ask, Principal
 from app.web.bodies import Received, build_body, check_media, read_form, validated
@@ -40,6 +40,7 @@ from app.web.problems import (
     Unauthenticated,
     Unavailable,
 )
+from app.web.refusals import Attempt
 from app.web.streams import ByteStream, EventStream
 
 if TYPE_CHECKING:
@@ -133,20 +134,17 @@ class Exchange:
         return self.house.elsewhere.of_thing(self.action, self.me, self.request.path_params["id"])
 
     def _note_refusal(self, problem: Problem) -> None:
-        """A refused write of somebody who is known goes into the audit trail."""
+        """A refused attempt of somebody who is known, at a write or at what only admins see, goes into the trail."""
         action = self.action
-        if not isinstance(problem, Forbidden) or self.me is None or action is None or not action.writes:
+        if not isinstance(problem, Forbidden) or self.me is None or action is None:
             return
+        if not (action.writes or action.role is Role.ADMIN):
+            return
+        by = Actor.of(self.me, ip=self.ip, request_id=self.request.scope.get("lattice.request_id", ""))
+        subject = self.request.path_params.get("id") or self.me.organization_id
+        attempt = Attempt(method=action.method, path=action.path, subject=subject, why=problem.detail)
         try:
-            self.house.refusals.note(
-                Actor.of(self.me, ip=self.ip, request_id=self.request.scope.get("lattice.request_id", "")),
-                identity=self.me.identity,
-                method=action.method,
-                path=action.path,
-                subject=self.request.path_params.get("id") or self.me.organization_id,
-                why=problem.detail,
-                now=self.now,
-            )
+            self.house.refusals.note(by, self.me.identity, attempt, self.now)
         except (OperationalError, NoConnectionFree) as error:
             log.error(
                 "a refused %s %s of %s is not in the trail",

@@ -1,7 +1,8 @@
-"""Refused writes in the audit trail: who tried what, from where and with which key.
+"""Refused attempts at what needs a right in the audit trail: who tried what, from where and with which key.
 
-Each is written in a transaction of its own, after the refused request's session is closed, and a few a minute for
-one principal, so that trying often fills neither the trail nor the disk; how many were left out is told by the next.
+Each is written in a transaction of its own, after the refused request's session is closed. Of one principal some are
+written a minute, so that trying often fills neither the trail nor the disk; how many more there were is written when
+the minute has passed, and at the latest when the server stops.
 """
 
 from __future__ import annotations
@@ -10,60 +11,96 @@ import logging
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from app import events
-from app.db import Database
+from app.db import Database, utcnow
 from app.web.ask import Actor
 
 log = logging.getLogger("lattice.refusals")
 A_MINUTE = 10
 MINUTE = timedelta(minutes=1)
-MOST_REMEMBERED = 5_000
+LOOK_EVERY = 5.0
 LONGEST_ID = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What was refused. `path` is the route's pattern, not what was sent."""
+
+    method: str
+    path: str
+    subject: str
+    why: str
 
 
 @dataclass(slots=True)
 class Spell:
-    """One principal's minute: when it began, what was written, what was left out."""
+    """One principal's minute: when it began, what was written, what was left out, and the last one who tried."""
 
     since: datetime
+    by: Actor
+    last: Attempt
     written: int = 0
     left_out: int = 0
 
 
 class Refusals:
+    """`note` writes; a small thread writes what was left out."""
+
     def __init__(self, db: Database) -> None:
         self._db = db
         self._spells: dict[str, Spell] = {}
         self._lock = threading.Lock()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="lattice-refusals", daemon=True)
 
-    def note(self, by: Actor, *, identity: str, method: str, path: str, subject: str, why: str, now: datetime) -> None:
-        """Record it unless this principal has had its share. `path` is the route's pattern, not what was sent."""
-        left_out = self._admit(identity, now)
-        if left_out is None:
-            return
-        data = {"method": method, "path": path, "reason": why, **({"left_out": left_out} if left_out else {})}
-        with self._db.write() as db:
-            events.record(
-                db, by, "request.refused", subject_id=subject[:LONGEST_ID], subject_name=f"{method} {path}",
-                private_to=by.user_id, data=data, at=now,
-            )  # fmt: skip
+    def note(self, by: Actor, identity: str, attempt: Attempt, now: datetime) -> None:
+        """Record it, or count it where this principal has had its share of the minute."""
+        if self._is_admitted(by, identity, attempt, now):
+            self._record(by, attempt, {}, now)
 
-    def _admit(self, identity: str, now: datetime) -> int | None:
-        """How many were left out before this one; None when this one is left out too."""
+    def _is_admitted(self, by: Actor, identity: str, attempt: Attempt, now: datetime) -> bool:
         with self._lock:
-            spell = self._spells.get(identity)
-            if spell is None or now - spell.since >= MINUTE:
-                self._forget(now)
-                left_out = spell.left_out if spell else 0
-                self._spells[identity] = Spell(now, written=1)
-                return left_out
+            spell = self._spells.setdefault(identity, Spell(now, by, attempt))
+            spell.by, spell.last = by, attempt
             if spell.written >= A_MINUTE:
                 spell.left_out += 1
-                return None
+                return False
             spell.written += 1
-            return 0
+            return True
 
-    def _forget(self, now: datetime) -> None:
-        if len(self._spells) >= MOST_REMEMBERED:
-            self._spells = {who: s for who, s in self._spells.items() if now - s.since < MINUTE}
+    def _record(self, by: Actor, attempt: Attempt, more: dict[str, Any], now: datetime) -> None:
+        data = {"method": attempt.method, "path": attempt.path, "reason": attempt.why, **more}
+        with self._db.write() as db:
+            events.record(
+                db, by, "request.refused", subject_id=attempt.subject[:LONGEST_ID],
+                subject_name=f"{attempt.method} {attempt.path}", private_to=by.user_id, data=data, at=now,
+            )  # fmt: skip
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ending.set()
+        self._thread.join(5)
+        self.tell(utcnow(), unfinished=True)
+
+    def _run(self) -> None:
+        while not self._ending.wait(LOOK_EVERY):
+            try:
+                self.tell(utcnow())
+            except Exception:
+                log.warning("how many requests were refused could not be written; trying again", exc_info=True)
+
+    def tell(self, now: datetime, *, unfinished: bool = False) -> None:
+        """Write how many were left out in the minutes that have passed."""
+        with self._lock:
+            over = {
+                who: s for who, s in self._spells.items() if unfinished or not timedelta() <= now - s.since < MINUTE
+            }
+        for who, spell in over.items():
+            if spell.left_out:
+                self._record(spell.by, spell.last, {"more": spell.left_out}, now)
+            with self._lock:
+                del self._spells[who]

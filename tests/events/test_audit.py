@@ -18,12 +18,12 @@ from app.db import utcnow
 from app.events.export import as_text
 from app.events.models import Event
 from app.web.ask import Actor
-from app.web.refusals import A_MINUTE
+from app.web.refusals import A_MINUTE, MINUTE
 from tests.accounts.people import API, me, membership
 from tests.conftest import House
 
 
-def refused(client: TestClient) -> list[dict[str, object]]:
+def refused(client: TestClient) -> list[dict[str, Any]]:
     return list(client.get(f"{API}/events", params={"action": "request.refused"}).json()["items"])
 
 
@@ -44,22 +44,41 @@ def test_a_refused_key_is_named(admin: TestClient, house: House) -> None:
     assert str(event["key_id"]).startswith("key_") and "compute:write" in str(event["data"])
 
 
+@pytest.mark.database
+def test_what_was_done_with_a_key_is_found(admin: TestClient, house: House) -> None:
+    program = house.key("admin")
+    key = admin.get(f"{API}/api-keys").json()["items"][0]["id"]
+    answer = program.post(f"{API}/teams", json={"name": "Vision"})
+    (event,) = admin.get(f"{API}/events", params={"key": key}).json()["items"]
+    assert event["action"] == "team.created" and event["request_id"] == answer.headers["X-Request-Id"]
+
+
 def test_another_member_does_not_see_who_was_refused(admin: TestClient, member: TestClient, house: House) -> None:
     eve = house.member("eve@lab.test")
     member.delete(f"{API}/members/{membership(admin)}")
     assert len(refused(member)) == 1 and refused(eve) == []
 
 
-def test_a_refused_read_is_not_recorded(admin: TestClient, member: TestClient) -> None:
+def test_a_refused_look_at_what_admins_see_is_recorded(admin: TestClient, member: TestClient) -> None:
     assert member.get(f"{API}/invitations").status_code == 403
-    assert refused(admin) == []
+    assert refused(admin)[0]["data"] == {
+        "method": "GET", "path": "/invitations", "reason": "This needs the role admin in the organization.",
+    }  # fmt: skip
 
 
-def test_trying_often_does_not_flood_the_trail(admin: TestClient, member: TestClient) -> None:
+@pytest.mark.database
+def test_trying_often_does_not_flood_the_trail_and_is_told_in_the_end(
+    admin: TestClient, member: TestClient, house: House
+) -> None:
     admins = membership(admin)
     for _ in range(A_MINUTE + 5):
         assert member.delete(f"{API}/members/{admins}").status_code == 403
     assert len(refused(admin)) == A_MINUTE
+    house.app.state.house.refusals.tell(utcnow() + MINUTE)
+    assert len(refused(admin)) == A_MINUTE + 1
+    assert refused(admin)[0]["data"]["more"] == 5
+    house.app.state.house.refusals.tell(utcnow() + MINUTE)
+    assert len(refused(admin)) == A_MINUTE + 1
 
 
 def record_many(house: House, number: int, *, name: str = "", private_to: str | None = None) -> None:
@@ -123,6 +142,7 @@ FILTERS: list[dict[str, str]] = [
     {"action": "job.stopped", "actor": "usr_1"},
     {"actor": "usr_1", "action": "job"},
     {"subject": "job_1", "actor": "usr_1"},
+    {"key": "key_1", "action": "job"},
     {"since": (NOW - timedelta(hours=1)).isoformat()},
     {"until": (NOW - timedelta(days=300)).isoformat(), "action": "job"},
 ]
