@@ -66,7 +66,13 @@ def _problem(ask: Ask) -> str | None:
 
 def use_sign_in_link(ask: Ask, body: SignIn) -> None:
     session = sign_in.use_link(
-        ask.db, token=body.token, name=body.name or "", ip=ask.ip, user_agent=ask.user_agent, now=ask.now
+        ask.db,
+        token=body.token,
+        name=body.name or "",
+        ip=ask.ip,
+        user_agent=ask.user_agent,
+        now=ask.now,
+        instead_of=ask.someone.session_id if ask.someone else None,
     )
     ask.cookie = NewCookie(session_id=session.id, max_age=int(service.SESSION_LIFE.total_seconds()))
     ask.next = own_path(body.next) or "/"
@@ -93,8 +99,9 @@ def list_allowed_scopes(ask: Ask) -> Page[ScopeView]:
 def list_api_keys(ask: Ask) -> Page[ApiKeyView]:
     q: ApiKeyQuery = ask.query
     after = q.after(str)
+    owner = ask.principal.user_id if q.owner in {None, "", "me"} else q.owner
     rows = queries.keys_page(
-        ask.db, ask.principal, everyone=q.owner == "all", limit=q.limit, before=after[0] if after else None
+        ask.db, ask.principal, None if owner == "all" else owner, limit=q.limit, before=after[0] if after else None
     )
     return q.page(rows, key=lambda r: (r[0].id,), item=lambda r: ApiKeyView.of(r[0], r[1], ask.now))
 

@@ -69,7 +69,10 @@ class ApiKeyRotate(Body):
 
 
 class ApiKeyQuery(ListQuery):
-    owner: Annotated[FilterText | None, Field(description="`me` (the default), or `all`, which admins may see.")] = None
+    owner: Annotated[
+        FilterText | None,
+        Field(description="`me` (the default), a user's id, or `all`. Admins alone see other people's."),
+    ] = None
 
 
 class ProfileUpdate(Body):

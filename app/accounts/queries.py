@@ -53,9 +53,9 @@ def keys_made_by(db: Session, key_id: str) -> Sequence[ApiKey]:
 
 
 def keys_page(
-    db: Session, me: Principal, *, everyone: bool, limit: int, before: str | None
+    db: Session, me: Principal, owner: str | None, *, limit: int, before: str | None
 ) -> Sequence[tuple[ApiKey, User]]:
-    """Newest first, one more than `limit`. `everyone`: the whole organization's, which admins may see."""
+    """Newest first, one more than `limit`: of one owner, or of all that `me` may see, which are an admin's all."""
     statement = (
         select(ApiKey, User)
         .join(User, col(User.id) == ApiKey.user_id)
@@ -63,8 +63,10 @@ def keys_page(
         .order_by(col(ApiKey.id).desc())
         .limit(limit + 1)
     )
-    if not (everyone and me.is_admin):
+    if not me.is_admin:
         statement = statement.where(ApiKey.user_id == me.user_id)
+    if owner is not None:
+        statement = statement.where(ApiKey.user_id == owner)
     if before is not None:
         statement = statement.where(col(ApiKey.id) < before)
     return db.exec(statement).all()

@@ -199,3 +199,12 @@ def end_session(db: Session, session: SignInSession, *, actor: Actor) -> None:
     tokens.ends(db, session.id, utcnow())
     db.delete(session)
     events.record(db, actor, "session.ended", subject_id=session.id, private_to=session.user_id)
+
+
+def leave_behind(db: Session, session_id: str | None) -> None:
+    """End the session that a browser had before it signed in anew."""
+    session = db.get(SignInSession, session_id) if session_id else None
+    if session is not None:
+        actor = Actor(organization_id=session.organization_id, kind="user", user_id=session.user_id)
+        end_session(db, session, actor=actor)
+        db.flush()

@@ -25,6 +25,9 @@ def new_link(db: Session, *, user: User, base_url: str, now: datetime) -> str:
     """The address that signs `user` in, once, within 15 minutes."""
     token = secrets.token_urlsafe(32)
     db.add(SignInLink(digest=digest_of(token), user_id=user.id, created_at=now, expires_at=now + LINK_LIFE))
+    for member in queries.memberships_of(db, user.id)[:1]:
+        by, called = Actor.system(member.organization_id), user.name or user.email or ""
+        events.record(db, by, "sign_in_link.made", subject_id=user.id, subject_name=called, private_to=user.id)
     return f"{base_url}/sign-in?token={token}"
 
 
@@ -33,8 +36,13 @@ def person_of(db: Session, token: str, now: datetime) -> User | None:
     return db.get(User, link.user_id) if link else None
 
 
-def use_link(db: Session, *, token: str, name: str, ip: str, user_agent: str, now: datetime) -> SignInSession:
-    """Spend the link and begin a session. Raises Gone for a dead link, Invalid where a name is missing."""
+def use_link(
+    db: Session, *, token: str, name: str, ip: str, user_agent: str, now: datetime, instead_of: str | None
+) -> SignInSession:
+    """Spend the link and begin a session in the place of `instead_of`, this browser's last one.
+
+    Raises Gone for a dead link, Invalid where a name is missing.
+    """
     link = queries.usable_link(db, digest_of(token), now)
     user = db.get(User, link.user_id) if link else None
     if link is None or user is None:
@@ -47,6 +55,7 @@ def use_link(db: Session, *, token: str, name: str, ip: str, user_agent: str, no
     link.used_at = now
     user.name = name or user.name
     db.add_all([link, user])
+    service.leave_behind(db, instead_of)
     session = service.begin_session(
         db, user=user, organization_id=belongs[0].organization_id, ip=ip, user_agent=user_agent, now=now
     )

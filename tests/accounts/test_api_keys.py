@@ -179,3 +179,16 @@ def test_last_used_is_written_down(house: House, admin: TestClient) -> None:
     bearer(house, key["secret"]).get("/api/v1/auth/me")
     house.app.state.touches.write()
     assert admin.get(f"{KEYS}/{key['id']}").json()["last_used_at"] is not None
+
+
+def test_keys_are_listed_by_owner(house: House, admin: TestClient, member: TestClient) -> None:
+    admin.post(KEYS, json={"name": "ours"})
+    member.post(KEYS, json={"name": "theirs"})
+    bob = member.get("/api/v1/auth/me").json()["id"]
+
+    def names(client: TestClient, owner: str) -> set[str]:
+        return {key["name"] for key in client.get(KEYS, params={"owner": owner}).json()["items"]}
+
+    assert (names(admin, "me"), names(admin, bob), names(admin, "nobody")) == ({"ours"}, {"theirs"}, set())
+    assert names(admin, "all") == {"ours", "theirs"} and names(member, "all") == {"theirs"}
+    assert names(member, house.admin_user.id) == set()

@@ -96,6 +96,21 @@ def test_another_site_signs_nobody_out(anonymous: TestClient) -> None:
     assert answer.status_code == 401 and "Set-Cookie" not in answer.headers
 
 
+def test_signing_in_anew_ends_the_session_that_the_browser_had(house: House, admin: TestClient) -> None:
+    before = admin.cookies["lattice_session"]
+    assert admin.post("/sign-in", data={"token": link_token(house)}, headers=SAME_ORIGIN).status_code == 303
+    other = house.anonymous()
+    other.cookies.set("lattice_session", before)
+    assert other.get("/api/v1/auth/me").status_code == 401
+    assert admin.get("/api/v1/auth/me").status_code == 200
+
+
+def test_a_link_that_is_made_is_in_the_trail(house: House, admin: TestClient) -> None:
+    link_token(house)
+    event = admin.get("/api/v1/events", params={"action": "sign_in_link"}).json()["items"][0]
+    assert (event["action"], event["subject_id"]) == ("sign_in_link.made", house.admin_user.id)
+
+
 def test_a_bent_cookie_is_nobody_and_is_cleared(anonymous: TestClient) -> None:
     anonymous.cookies.set("lattice_session", "ses_bent.signature")
     answer = anonymous.get("/api/v1/auth/allowed-scopes")

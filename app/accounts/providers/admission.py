@@ -30,7 +30,7 @@ def admit(
     belongs = queries.memberships_of(db, user.id) if user else []
     if user is None or not belongs:
         raise SignInRefused(Reason.NO_ORGANIZATION)
-    _leave_behind(db, instead_of)
+    service.leave_behind(db, instead_of)
     chosen = provider.organization_id(db, arrival.organization_id) if arrival.organization_id else None
     session = service.begin_session(
         db, user=user, organization_id=_where(db, user, belongs, chosen), ip=ip, user_agent=user_agent, now=now
@@ -48,11 +48,3 @@ def _where(db: Session, user: User, belongs: Sequence[Membership], chosen: str |
     last = queries.last_session(db, user.id)
     wanted = (chosen, last.organization_id if last else None)
     return next((w for w in wanted if w in theirs), theirs[0])
-
-
-def _leave_behind(db: Session, session_id: str | None) -> None:
-    session = db.get(SignInSession, session_id) if session_id else None
-    if session is not None:
-        actor = Actor(organization_id=session.organization_id, kind="user", user_id=session.user_id)
-        service.end_session(db, session, actor=actor)
-        db.flush()
