@@ -64,6 +64,11 @@ class DataDir:
         return self.path / ENGINE
 
     @property
+    def was_used(self) -> bool:
+        """Whether a server has run on it."""
+        return (self.path / HOST_ID).exists()
+
+    @property
     def host_id(self) -> str:
         """This host's own name, the same at every start on this folder: 16 characters."""
         return self.keep(HOST_ID, lambda: secrets.token_hex(8))

@@ -7,6 +7,7 @@ its text goes to the log.
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 import threading
@@ -22,11 +23,13 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlmodel import Session, SQLModel
 
 POOL_SIZE = 16  # also the thread limiter's size: a thread that runs can always have a connection
 BUSY_SECONDS = 15
+VANISHED = "The database's file was removed or replaced under the server: stop it, and put the file back."
 
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -128,6 +131,28 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
+class _File:
+    """An SQLite file as it was first opened: who still writes to one that was removed writes to nowhere."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._path = engine.url.database or ""
+        self._opened: tuple[int, int] | None = None
+        event.listen(engine, "connect", self._note)
+
+    def _note(self, _connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        self._opened = self._opened or self._now()
+
+    def _now(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def has_vanished(self) -> bool:
+        return self._opened is not None and self._now() != self._opened
+
+
 class _OneTransaction(Session):
     """A session of one transaction. Named queries ask for its connection again and again, so it is kept at hand."""
 
@@ -147,6 +172,7 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self._write_lock = threading.Lock()
         self.engine = _sqlite_engine(url, pool_size) if self.is_sqlite else _postgres_engine(url, pool_size)
+        self._file = _File(self.engine) if self.is_sqlite else None
         self._writing = _sqlite_engine(url, 1, begin="BEGIN IMMEDIATE") if self.is_sqlite else self.engine
         self._writer: Connection | None = None
 
@@ -170,15 +196,18 @@ class Database:
         with self._write_lock:
             if self._writer is None:
                 self._writer = self._writing.connect()
+            if self._file and self._file.has_vanished():
+                raise OperationalError(None, None, sqlite3.OperationalError(VANISHED))
             yield self._writer
 
-    def is_reached(self) -> bool:
+    def why_not_reached(self) -> str | None:
+        """A sentence, or None where the database can be read, and written as far as can be told without doing so."""
         try:
             with self.engine.connect() as connection:
                 connection.execute(text("SELECT 1"))
         except Exception:
-            return False
-        return True
+            return "The database can't be reached."
+        return VANISHED if self._file and self._file.has_vanished() else None
 
     def close(self) -> None:
         with self._write_lock:

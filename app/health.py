@@ -41,8 +41,8 @@ class Health:
 
     def what_is_wrong(self) -> list[str]:
         """A sentence for each thing that keeps this server from serving; empty when it is ready."""
-        if not self.site.db.is_reached():
-            return ["The database can't be reached."]
+        if why := self.site.db.why_not_reached():
+            return [why]
         wrong = (
             []
             if migrate.is_current(self.site.db)

@@ -52,14 +52,19 @@ def upgrade(url: str) -> bool:
 
 def is_needed(url: str) -> bool:
     """Whether the schema is not at head. Makes nothing, not even an SQLite file."""
-    file = make_url(url).database
-    if url.startswith("sqlite") and file and not Path(file).exists():
+    if is_missing(url):
         return True
     db = Database(url, pool_size=1)
     try:
         return not is_current(db)
     finally:
         db.close()
+
+
+def is_missing(url: str) -> bool:
+    """Whether it is an SQLite file that is not there."""
+    file = make_url(url).database
+    return bool(url.startswith("sqlite") and file and not Path(file).exists())
 
 
 def is_current(db: Database) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,12 +12,16 @@ from app.datadir import DataDir
 from app.db import Database
 from app.settings import Settings
 
+log = logging.getLogger("lattice.schema")
+
 
 def bring_to_head(settings: Settings) -> bool:
     """Migrate where needed; says whether it was. An SQLite file is never changed under a server that runs."""
     folder = DataDir.at(settings.lattice_data_dir)
     if not migrate.is_needed(settings.database):
         return False
+    if folder.was_used and migrate.is_missing(settings.database):
+        log.warning("%s was used before and its database is gone: a new, empty one is made", folder.path)
     if not settings.database.startswith("sqlite"):
         return migrate.upgrade(settings.database)
     folder = DataDir.open(settings.lattice_data_dir)

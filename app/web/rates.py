@@ -92,7 +92,7 @@ class SharedCounts(Storage):
         return window.ends_at if window is not None else self._clock()
 
     def check(self) -> bool:
-        return self._db.is_reached()
+        return self._db.why_not_reached() is None
 
     def reset(self) -> int | None:
         with self._lock:

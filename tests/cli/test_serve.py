@@ -42,6 +42,25 @@ def test_it_ends_by_a_signal_with_status_0_and_nothing_in_its_log(server: Server
     assert server.errors == ""
 
 
+def test_a_database_that_is_moved_away_is_told_and_nothing_is_written_to_nowhere(server: Server) -> None:
+    program, file = server.with_key("admin"), server.data / "lattice.db"
+    file.rename(file.with_name("away"))
+    assert program.post("/api/v1/jobs", json={"run": "true"}).status_code == 503
+    ready = program.get("/readyz")
+    assert ready.status_code == 503 and "removed or replaced" in ready.text
+    file.with_name("away").rename(file)
+    assert program.post("/api/v1/jobs", json={"run": "true"}).status_code == 201
+    assert server.is_ready()
+
+
+def test_a_start_without_its_database_says_that_it_makes_a_new_one(server: Server) -> None:
+    server.stop()
+    for file in server.data.glob("lattice.db*"):
+        file.unlink()
+    server.start()
+    assert "its database is gone" in server.errors
+
+
 def test_dev_starts_again_when_a_template_changes(new_server: ServerMaker, tmp_path: Path) -> None:
     """On a copy of the project, so that nobody else's server starts again."""
     for part in ("app", "templates", "static", "migrations"):
