@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Table, delete, exists, select, update
 from sqlmodel import Session, SQLModel
 
+from app.accounts.models import SignInSession
+from app.accounts.providers import tokens
 from app.db import utcnow
 from app.jobs.models import ATTEMPT, DOCUMENT, JOB, LOG, SECRET
 from app.jobs.states import HELD, HeldJob, count
@@ -23,6 +25,7 @@ from app.workers.loop import is_due
 BATCH = 200
 LATE = timedelta(days=1)  # an end may be applied so much later than it was
 ROUND_EVERY = timedelta(seconds=60)
+SESSION: Table = SignInSession.metadata.tables[str(SignInSession.__tablename__)]
 _PARTS = (SECRET, LOG, DOCUMENT, ATTEMPT)  # of a job, before its own row
 
 
@@ -51,8 +54,8 @@ class Cleaner:
         more |= self._remove_jobs(now - timedelta(days=settings.lattice_keep_rows_days))
         more |= self._remove_rows("event", "at", now - timedelta(days=settings.lattice_keep_rows_days))
         more |= self._remove_rows("idempotency_key", "created_at", now - KEEP)
-        for table, column in (("sign_in_link", "expires_at"), ("sign_in_session", "expires_at")):
-            more |= self._remove_rows(table, column, now)
+        more |= self._end_sessions(now)
+        more |= self._remove_rows("sign_in_link", "expires_at", now)
         more |= self._remove_rows("device_sign_in", "expires_at", now - timedelta(hours=1))
         more |= self._remove_rows("lease", "expires_at", now - timedelta(days=1))
         more |= self._remove_rows("worker_beat", "at", now - timedelta(days=1))
@@ -90,6 +93,17 @@ class Cleaner:
             if jobs:
                 _delete_jobs(db, jobs)
         return len(jobs) == BATCH
+
+    def _end_sessions(self, now: datetime) -> bool:
+        """Remove sessions that have expired here; where they began at a provider, they end there too."""
+        with self._db.write() as db:
+            expired = select(SESSION.c.id).where(SESSION.c.expires_at < now).limit(BATCH)
+            ids = list(db.execute(expired).scalars())
+            for session_id in ids:
+                tokens.ends(db, session_id, now)
+            db.flush()
+            db.connection().execute(delete(SESSION).where(SESSION.c.id.in_(ids)))
+        return len(ids) == BATCH
 
     def _remove_rows(self, name: str, column: str, until: datetime) -> bool:
         table: Table = SQLModel.metadata.tables[name]

@@ -7,6 +7,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
+from app.accounts.models import SignInSession, User
+from app.accounts.providers import tokens
+from app.accounts.providers.models import SessionEnding, SessionToken
+from app.accounts.providers.protocol import Tokens
+from app.accounts.service import begin_session
 from app.db import utcnow
 from app.events.models import Event
 from app.jobs.models import ATTEMPT, JOB, JobState
@@ -79,3 +84,20 @@ def test_old_events_and_idempotency_keys_go(site: Site, home: Home) -> None:
     with site.db.read() as db:
         assert db.execute(select(func.count()).select_from(Event)).scalar_one() == 0
         assert db.execute(select(func.count()).select_from(idempotency.IdempotencyKey)).scalar_one() == 0
+
+
+@pytest.mark.database
+def test_a_session_that_expired_ends_at_its_provider_too(site: Site, home: Home) -> None:
+    now = utcnow()
+    with site.db.write() as db:
+        user = db.get(User, home.admin_id)
+        assert user is not None
+        session = begin_session(
+            db, user=user, organization_id=home.organization_id, ip="", user_agent="", now=now - timedelta(days=60)
+        )
+        db.flush()
+        tokens.keep(db, site.keyring, session.id, "user_1", Tokens("session_1", "refresh", now))
+    Cleaner(site).round()
+    with site.db.read() as db:
+        assert db.get(SignInSession, session.id) is None and db.get(SessionToken, session.id) is None
+        assert db.get(SessionEnding, "session_1") is not None
