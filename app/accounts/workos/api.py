@@ -2,6 +2,7 @@
 
 The client library takes most of a second to import, so that happens at the first call. Answers are read by our own
 shapes (shapes.py), which ask for no more than is needed, so that an older server, a proxy or an emulator serves too.
+What else may answer at that address (an ingress without a route, a proxy's page) is silence: it knows of nobody.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from app.accounts.providers.protocol import ProviderUnreachable
+from app.accounts.workos.shapes import ListShape, RefusalShape
 
 if TYPE_CHECKING:
     from workos import WorkOSClient
@@ -70,12 +72,11 @@ class Api:
         found: list[S] = []
         after: dict[str, str] = {}
         for _ in range(MOST_PAGES):
-            page = self._call("GET", path, params={"limit": PAGE, "order": "asc", **params, **after})
-            found += [self._read(shape, item) for item in page.get("data") or []]
-            last = (page.get("list_metadata") or {}).get("after")
-            if not last:
+            page = self.get(ListShape, *path, limit=str(PAGE), order="asc", **params, **after)
+            found += [self._read(shape, item) for item in page.data]
+            if not page.list_metadata.after:
                 return found
-            after = {"after": last}
+            after = {"after": page.list_metadata.after}
         raise ProviderUnreachable("WorkOS answers a list without an end.")
 
     def _call(
@@ -92,12 +93,12 @@ class Api:
             answer = self._open().request_raw(
                 method, path, params=dict(params or {}), body=None if body is None else dict(body)
             )
-        except WorkOSError as failed:
+        except (WorkOSError, AttributeError) as failed:  # AttributeError: an error's JSON that is no object
             status: int | None = getattr(failed, "status_code", None)
-            if status is None or status >= 500 or status in NOT_ABOUT_US:
+            code = _word(getattr(failed, "response_json", None))
+            if status is None or status >= 500 or status in NOT_ABOUT_US or code is None:
                 raise self._unreachable(str(failed), own_key=status == 401) from failed
             self.trouble = None
-            code = getattr(failed, "code", None) or getattr(failed, "error", None) or ""
             raise WorkOSRefused(status, code, str(failed)) from failed
         self.trouble = None
         return answer
@@ -134,3 +135,11 @@ class Api:
             return shape.model_validate(answer)
         except ValidationError as wrong:
             raise self._unreachable(f"an answer makes no sense: {wrong.error_count()} wrong fields") from wrong
+
+
+def _word(body: object) -> str | None:
+    """The code of WorkOS's own error; None for any other body."""
+    try:
+        return RefusalShape.model_validate(body).word
+    except ValidationError:
+        return None

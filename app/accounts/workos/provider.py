@@ -37,6 +37,7 @@ from app.web.problems import Unavailable
 
 log = logging.getLogger("lattice.workos")
 USED_UP = {"invalid_grant", "invalid_code", "expired_code"}
+OVER = {"invalid_grant", "entity_not_found", "not_found"}  # the last two: the person was deleted
 
 
 class WorkOSProvider:
@@ -114,7 +115,9 @@ class WorkOSProvider:
         try:
             return self._tokens(self._authenticate("refresh_token", refresh_token=refresh_token))
         except WorkOSRefused as refused:
-            raise SessionOver(str(refused)) from refused
+            if refused.code in OVER:
+                raise SessionOver(str(refused)) from refused
+            raise ProviderUnreachable(str(refused)) from refused
         except SignInRefused as bent:
             raise ProviderUnreachable(str(bent)) from bent
 

@@ -11,7 +11,34 @@ from app.accounts.providers.protocol import Person, RemoteMembership
 from app.web.action import Role
 
 RemoteId = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 ADMIN = "admin"  # the role's slug at WorkOS; every other is a member
+
+
+class CursorShape(BaseModel):
+    after: str | None = None
+
+
+class ListShape(BaseModel):
+    """One page of a list, its items unread."""
+
+    data: list[Any]
+    list_metadata: CursorShape = CursorShape()
+
+
+class RefusalShape(BaseModel):
+    """An error of WorkOS: `code` and `message`, or OAuth's `error` and `error_description` (RFC 6749, 5.2)."""
+
+    code: Code | None = None
+    message: Any = None
+    error: str | None = None
+    error_description: str | None = None
+
+    @property
+    def word(self) -> str | None:
+        if self.code and self.message:
+            return self.code
+        return self.error if self.error_description else None
 
 
 class UserShape(BaseModel):
