@@ -54,7 +54,7 @@ class LocalDirectory:
 
     async def set_role(self, ask: Ask, membership_id: str, role: Role) -> None:
         def set_role(db: Session) -> None:
-            members.set_role(db, ask.organization_id, membership_id, role, actor=ask.actor)
+            members.set_role(db, ask.organization_id, membership_id, role, actor=ask.actor, now=ask.now)
 
         await ask.writing(set_role)
 

@@ -39,6 +39,7 @@ class Membership(SQLModel, table=True):
     user_id: str = Field(foreign_key="user_account.id", max_length=40)
     role: Role = Field(sa_column=Column(EnumText(Role), nullable=False))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    stepping_down_until: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))  # not counted as an admin
 
     @property
     def owner_id(self) -> str:

@@ -140,7 +140,7 @@ def test_two_admins_cannot_both_go_at_once(house: House, how: str) -> None:
         if how == "remove":
             service.remove(db, house.home.id, member.id, actor=by, now=utcnow())
         else:
-            service.set_role(db, house.home.id, member.id, Role.MEMBER, actor=by)
+            service.set_role(db, house.home.id, member.id, Role.MEMBER, actor=by, now=utcnow())
 
     threads = [threading.Thread(target=go, args=(member,)) for member in admins]
     for thread in threads:

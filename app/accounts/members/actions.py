@@ -44,7 +44,7 @@ def show_member(ask: Ask, member: Membership) -> MemberDetail:
         me=ask.principal,
         teams=teams.teams_of(ask.db, member.organization_id, user.id),
         only_admin=member.role is Role.ADMIN
-        and queries.admins_but(ask.db, member.organization_id, member.user_id) == 0,
+        and queries.admins_but(ask.db, member.organization_id, member.user_id, ask.now) == 0,
     )
 
 

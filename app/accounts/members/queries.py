@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import func, or_
 from sqlmodel import Session, col, select
@@ -68,8 +69,9 @@ def member_and_user(db: Session, organization_id: str, membership_id: str) -> Me
     return found
 
 
-def admins_but(db: Session, organization_id: str, user_id: str) -> int:
-    """How many admins there are besides that person."""
+def admins_but(db: Session, organization_id: str, user_id: str, now: datetime) -> int:
+    """How many admins there are besides that person, without those who are stepping down."""
+    until = col(Membership.stepping_down_until)
     return db.exec(
         select(func.count())
         .select_from(Membership)
@@ -77,6 +79,7 @@ def admins_but(db: Session, organization_id: str, user_id: str) -> int:
             Membership.organization_id == organization_id,
             Membership.role == Role.ADMIN,
             Membership.user_id != user_id,
+            or_(until.is_(None), until <= now),
         )
     ).one()
 

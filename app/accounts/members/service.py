@@ -1,12 +1,13 @@
 """Who belongs to an organization, and with which role. An organization always keeps an admin.
 
 Every change takes the organization's lock first and then looks again, so that two at once can't both be the last but
-one. The caller commits.
+one. Where a provider keeps the memberships, it is asked between two transactions: the first has the admin step down,
+who no longer counts as one from then on, and the second writes what the provider did. The caller commits.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
@@ -21,14 +22,44 @@ from app.web.action import Role
 from app.web.ask import Actor
 from app.web.problems import Conflict, NotFound
 
+STEPPING_DOWN = timedelta(minutes=1)  # longer than the change at a provider can take
 
-def set_role(db: Session, organization_id: str, membership_id: str, role: Role, *, actor: Actor) -> Membership:
-    """Raises Conflict where the last admin would cease to be one, NotFound where the member has gone."""
+
+def step_down(db: Session, organization_id: str, membership_id: str, *, now: datetime) -> None:
+    """Begin what takes an admin away; of a member nothing is noted. It lapses by itself after STEPPING_DOWN.
+
+    Raises Conflict for the last admin, NotFound where the member has gone.
+    """
     member = _held(db, organization_id, membership_id)
+    if member.role is Role.ADMIN:
+        _keep_an_admin(db, member, now)
+        member.stepping_down_until = now + STEPPING_DOWN
+        db.add(member)
+
+
+def stay(db: Session, membership_id: str) -> None:
+    """Take back that they step down."""
+    member = db.get(Membership, membership_id)
+    if member is not None:
+        member.stepping_down_until = None
+        db.add(member)
+
+
+def set_role(
+    db: Session, organization_id: str, membership_id: str, role: Role, *, actor: Actor, now: datetime,
+    even_the_last: bool = False,
+) -> Membership:  # fmt: skip
+    """Raises Conflict where the last admin would cease to be one, NotFound where the member has gone.
+
+    With `even_the_last` the provider that keeps the memberships has done it already, and is believed.
+    """
+    member = _held(db, organization_id, membership_id)
+    if role is Role.ADMIN:
+        member.stepping_down_until = None
+    elif not even_the_last:
+        _keep_an_admin(db, member, now)
     if member.role is role:
         return member
-    if role is not Role.ADMIN:
-        _keep_an_admin(db, member)
     was, member.role = member.role, role
     db.add(member)
     name = _name(db, member)
@@ -48,7 +79,7 @@ def remove(
     """
     member = _held(db, organization_id, membership_id)
     if not even_the_last:
-        _keep_an_admin(db, member)
+        _keep_an_admin(db, member, now)
     left = actor.user_id == member.user_id
     name = _name(db, member)
     jobs = _hand_over(db, member, actor)
@@ -73,8 +104,8 @@ def _held(db: Session, organization_id: str, membership_id: str) -> Membership:
     return member
 
 
-def _keep_an_admin(db: Session, member: Membership) -> None:
-    if member.role is Role.ADMIN and queries.admins_but(db, member.organization_id, member.user_id) == 0:
+def _keep_an_admin(db: Session, member: Membership, now: datetime) -> None:
+    if member.role is Role.ADMIN and queries.admins_but(db, member.organization_id, member.user_id, now) == 0:
         raise Conflict("This is the organization's last admin; make somebody else an admin first.")
 
 

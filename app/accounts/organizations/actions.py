@@ -84,7 +84,7 @@ def show_current(ask: Ask) -> CurrentOrganization:
     found = next(o for o in _mine(ask, ask.db) if o.current)
     member = membership(ask.db, ask.organization_id, ask.principal.user_id)
     assert member is not None
-    alone = found.role is Role.ADMIN and admins_but(ask.db, ask.organization_id, ask.principal.user_id) == 0
+    alone = found.role is Role.ADMIN and admins_but(ask.db, ask.organization_id, ask.principal.user_id, ask.now) == 0
     return CurrentOrganization(found.id, found.name, found.role, True, found.created_at, member.id, not alone)
 
 

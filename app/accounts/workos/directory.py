@@ -1,6 +1,7 @@
 """The directory where WorkOS keeps organizations, memberships and invitations, and our rows mirror them.
 
 A change is first tried against our rules in a transaction that is taken back, then made at WorkOS, then written here.
+An admin who is to go steps down here first, so that two who go at once don't leave WorkOS with nobody.
 What WorkOS does not keep (an organization from before, its members) is changed here alone.
 """
 
@@ -140,33 +141,49 @@ class WorkOSDirectory:
         kept = await self._external_membership(ask, membership_id)
         if kept is None:
             return await self._local.set_role(ask, membership_id, role)
-        external_id, was = kept
-        await self._try(ask, lambda db: members.set_role(db, ask.organization_id, membership_id, role, actor=ask.actor))
-        await self._call(lambda: self._put_role(external_id, role))
-        try:
-            await self._local.set_role(ask, membership_id, role)
-        except Conflict:  # another admin stepped down meanwhile: WorkOS must not be left without one
-            await self._call(lambda: self._put_role(external_id, was))
-            raise
+        body = {"role_slug": slug_of(role)}
 
-    def _put_role(self, external_id: str, role: Role) -> None:
-        self._api.do("PUT", *MEMBERSHIPS, external_id, body={"role_slug": slug_of(role)})
+        def put() -> None:
+            self._api.do("PUT", *MEMBERSHIPS, kept, body=body)
+
+        if role is Role.ADMIN:
+            await self._call(put)
+        else:
+            await self._stepping_down(ask, membership_id, put)
+        await ask.writing(lambda db: members.set_role(
+            db, ask.organization_id, membership_id, role, actor=ask.actor, now=ask.now, even_the_last=True
+        ))  # fmt: skip
 
     async def remove_member(self, ask: Ask, membership_id: str) -> None:
         kept = await self._external_membership(ask, membership_id)
         if kept is None:
             return await self._local.remove_member(ask, membership_id)
-        external_id, _ = kept
-        await self._try(
-            ask, lambda db: members.remove(db, ask.organization_id, membership_id, actor=ask.actor, now=ask.now)
-        )
-        await self._call(lambda: self._api.do("DELETE", *MEMBERSHIPS, external_id))
+        await self._stepping_down(ask, membership_id, lambda: self._delete(kept))
 
         def remove(db: Session) -> None:
             if db.get(Membership, membership_id) is not None:  # else news from WorkOS came first
                 members.remove(db, ask.organization_id, membership_id, actor=ask.actor, now=ask.now, even_the_last=True)
 
         return await ask.writing(remove)
+
+    def _delete(self, external_id: str) -> None:
+        try:
+            self._api.do("DELETE", *MEMBERSHIPS, external_id)
+        except WorkOSRefused as refused:
+            if refused.status != 404:  # else it is what was wanted
+                raise
+
+    async def _stepping_down(self, ask: Ask, membership_id: str, work: Callable[[], None]) -> None:
+        """Call WorkOS to take somebody away who, if they are an admin, has stepped down. A refusal lets them stay one.
+
+        After silence they don't count for a while, since WorkOS may have heard.
+        """
+        await ask.writing(lambda db: members.step_down(db, ask.organization_id, membership_id, now=ask.now))
+        try:
+            await self._call(work)
+        except Conflict:
+            await ask.writing(lambda db: members.stay(db, membership_id))
+            raise
 
     async def _try(self, ask: Ask, change: Callable[[Session], object]) -> None:
         """Raise what the change would raise, and change nothing."""
@@ -198,11 +215,10 @@ class WorkOSDirectory:
         ours = invitation is not None and invitation.organization_id == ask.organization_id
         return invitation.external_id if invitation and ours else None
 
-    async def _external_membership(self, ask: Ask, membership_id: str) -> tuple[str, Role] | None:
+    async def _external_membership(self, ask: Ask, membership_id: str) -> str | None:
         member = await ask.reading(lambda db: db.get(Membership, membership_id))
-        if member is None or member.organization_id != ask.organization_id or member.external_id is None:
-            return None
-        return member.external_id, member.role
+        ours = member is not None and member.organization_id == ask.organization_id
+        return member.external_id if member and ours else None
 
 
 def _person(db: Session, ask: Ask) -> User:

@@ -30,13 +30,17 @@ JUST_MADE = timedelta(minutes=1)  # a list may be older than a membership that i
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An organization at WorkOS. `ended`: memberships that were asked after one by one, and are no more."""
+    """An organization at WorkOS. `ended`: memberships that were asked after one by one, and are no more.
+
+    `known`: those that we had when it was asked for. One that has gone since was ended here, and the list is older.
+    """
 
     id: str
     name: str
     members: tuple[tuple[RemoteMembership, Person], ...]
     invitations: tuple[InvitationShape, ...]
     ended: tuple[str, ...]
+    known: tuple[str, ...] = ()
 
 
 def organization_of(db: Session, external_id: str) -> Organization | None:
@@ -66,7 +70,10 @@ def memberships_in(db: Session, organization: Organization) -> dict[str, str]:
 def take_over(db: Session, snapshot: Snapshot, settings: Settings, now: datetime) -> Organization:
     """Make our rows say what WorkOS said."""
     organization = take_organization(db, snapshot.id, snapshot.name, settings, now)
+    gone = set(snapshot.known) - set(memberships_in(db, organization))
     for remote, person in snapshot.members:
+        if remote.id in gone:
+            continue
         user = identities.user_for(db, NAME, person, organization_id=organization.id, now=now)
         take_membership(db, organization, user, remote, now)
     ours = memberships_in(db, organization)
@@ -152,6 +159,8 @@ def take_membership(
         )
         data = {"email": user.email, "role": remote.role}
         events.record(db, by(organization), "member.added", subject_id=member.id, subject_name=_called(user), data=data)
+    elif _is_older(member, remote, now):
+        return member
     elif member.role is not remote.role:
         data = {"was": member.role, "role": remote.role}
         events.record(
@@ -163,6 +172,12 @@ def take_membership(
     if member.role is Role.ADMIN:
         _dismiss_nobody(db, organization, member)
     return member
+
+
+def _is_older(member: Membership, remote: RemoteMembership, now: datetime) -> bool:
+    """Whether WorkOS was asked before an admin stepped down here, which it had not heard of then."""
+    until = member.stepping_down_until
+    return remote.role is Role.ADMIN and member.role is not Role.ADMIN and until is not None and now < until
 
 
 def _dismiss_nobody(db: Session, organization: Organization, admin: Membership) -> None:

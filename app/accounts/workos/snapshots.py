@@ -30,6 +30,7 @@ def snapshot(api: Api, organization_id: str, known: list[str]) -> Snapshot | Non
         tuple((_named(m, organization), people[m.user_id]) for m in kept if m.user_id in people),
         tuple(api.all(InvitationShape, "user_management", "invitations", organization_id=organization_id)),
         ended(api, [m for m in known if m not in present]),
+        tuple(known),
     )
 
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
+import pytest
 
+from app.accounts.workos import mirror, snapshots
+from app.accounts.workos.api import Api
+from app.accounts.workos.mirror import Snapshot
+from app.db import utcnow
+from app.main import close_site, open_site
 from tests.accounts.workos.conftest import Door
+from tests.accounts.workos.test_sessions import settings_of
 from tests.peers.workos import ADA, BOB, EVE
 
 API = "/api/v1"
+_MEMBERSHIPS = "user_management/organization_memberships?organization_id={}"
 
 
 def memberships(door: Door, organization_id: str) -> dict[str, str]:
     """The role of each person in the organization, as WorkOS has it."""
     people = {user["id"]: user["email"] for user in door.workos.listed("user_management/users")}
-    listed = door.workos.listed(f"user_management/organization_memberships?organization_id={organization_id}")
+    listed = door.workos.listed(_MEMBERSHIPS.format(organization_id))
     return {people[m["user_id"]]: m["role"]["slug"] for m in listed}
 
 
@@ -74,6 +84,104 @@ def test_an_invitation_is_revoked_there(door: Door) -> None:
     assert ada.delete(f"{API}/invitations/{sent['id']}").status_code == 204
     (there,) = door.workos.listed(f"user_management/invitations?organization_id={door.lab}")
     assert there["state"] == "revoked"
+
+
+def at_once(*calls: Callable[[], httpx2.Response]) -> list[int]:
+    """The answers' statuses, in ascending order."""
+    together = threading.Barrier(len(calls))
+    statuses: list[int] = []
+
+    def go(call: Callable[[], httpx2.Response]) -> None:
+        together.wait()
+        statuses.append(call().status_code)
+
+    threads = [threading.Thread(target=go, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(statuses)
+
+
+@pytest.mark.parametrize("how", ["remove each other", "leave", "demote each other"])
+def test_two_admins_cannot_both_go_at_once(door: Door, how: str) -> None:
+    ada, bob = door.sign_in(), door.sign_in(BOB)
+    assert ada.patch(f"{API}/members/{member(ada, BOB)['id']}", json={"role": "admin"}).status_code == 200
+    paths = {person: f"{API}/members/{member(ada, person)['id']}" for person in (ADA, BOB)}
+    if how == "leave":
+        statuses = at_once(lambda: ada.delete(paths[ADA]), lambda: bob.delete(paths[BOB]))
+    elif how == "remove each other":
+        statuses = at_once(lambda: ada.delete(paths[BOB]), lambda: bob.delete(paths[ADA]))
+    else:
+        down = {"role": "member"}
+        statuses = at_once(lambda: ada.patch(paths[BOB], json=down), lambda: bob.patch(paths[ADA], json=down))
+    assert statuses == [200 if "demote" in how else 204, 409]
+    assert list(memberships(door, door.lab).values()).count("admin") == 1
+    left = next(browser for browser in (ada, bob) if (door.me(browser) or {}).get("role") == "admin")
+    assert [m["role"] for m in left.get(f"{API}/members").json()["items"]].count("admin") == 1
+
+
+def as_of_now(door: Door, *people: str) -> Snapshot:
+    """What the mirror would write down now, if it had asked for these people's memberships."""
+    api = Api(api_key=door.workos.settings["AUTH_API_KEY"], client_id="", base_url=door.workos.url)
+    by_person = {m["user_id"]: m["id"] for m in door.workos.listed(_MEMBERSHIPS.format(door.lab))}
+    known = [by_person[door.workos.user(person)["id"]] for person in people]
+    snapshot = snapshots.snapshot(api, door.lab, known)
+    api.close()
+    assert snapshot is not None
+    return snapshot
+
+
+def write_down(door: Door, snapshot: Snapshot) -> None:
+    """As the mirror does, while the server is stopped."""
+    door.server.stop()
+    site = open_site(settings_of(door))
+    try:
+        with site.db.write() as db:
+            mirror.take_over(db, snapshot, site.settings, utcnow())
+    finally:
+        close_site(site)
+    door.server.start()
+
+
+def test_what_the_mirror_asked_before_a_removal_brings_nobody_back(door: Door) -> None:
+    ada, bob = door.sign_in(), door.sign_in(BOB)
+    before = as_of_now(door, ADA, BOB)
+    assert ada.delete(f"{API}/members/{member(ada, BOB)['id']}").status_code == 204
+    write_down(door, before)
+    assert [m["email"] for m in ada.get(f"{API}/members").json()["items"]] == [ADA]
+    assert door.me(bob) is None
+
+
+def test_what_the_mirror_asked_before_a_demotion_makes_nobody_an_admin_again(door: Door) -> None:
+    ada = door.sign_in()
+    bob = door.sign_in(BOB)
+    path = f"{API}/members/{member(ada, BOB)['id']}"
+    ada.patch(path, json={"role": "admin"})
+    before = as_of_now(door, ADA, BOB)
+    assert ada.patch(path, json={"role": "member"}).status_code == 200
+    write_down(door, before)
+    me = door.me(bob)
+    assert me is not None and me["role"] == "member"
+
+
+def test_who_is_gone_at_workos_already_is_removed_here(door: Door) -> None:
+    ada, bob = door.sign_in(), door.sign_in(BOB)
+    path = f"{API}/members/{member(ada, BOB)['id']}"
+    assert set(at_once(lambda: ada.delete(path), lambda: ada.delete(path))) <= {204, 404}
+    assert BOB not in memberships(door, door.lab) and door.me(bob) is None
+
+
+def test_a_removal_that_workos_does_not_hear_of_changes_nothing(door: Door) -> None:
+    ada, bob = door.sign_in(), door.sign_in(BOB)
+    before = member(ada, BOB)
+    secret = bob.post(f"{API}/api-keys", json={"name": "k"}).json()["secret"]
+    door.workos.stop()
+    assert ada.delete(f"{API}/members/{before['id']}").status_code == 503
+    assert member(ada, BOB) == before and door.me(bob) is not None
+    assert door.server.client(Authorization=f"Bearer {secret}").get(f"{API}/auth/me").status_code == 200
+    trail = ada.get(f"{API}/events", params={"subject": before["id"]}).json()["items"]
+    assert not [e for e in trail if e["action"] in {"member.removed", "member.left"}]
 
 
 def test_without_workos_nothing_is_changed_here(door: Door) -> None:
