@@ -1,10 +1,12 @@
-"""The worker that keeps our mirror of WorkOS true: it looks where events point, at everything now and then, and ends
-there the sessions that ended here. While WorkOS does not answer it changes nothing and tries again.
+"""The worker that keeps our mirror of WorkOS true: it looks where events point, and at everything now and then. It ends
+there the sessions that ended here, and the invitations that can't be seen here. While WorkOS does not answer it changes
+nothing and tries again.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete
@@ -12,7 +14,7 @@ from sqlmodel import col, select
 
 from app.accounts.providers.models import ProviderEvent, SessionEnding
 from app.accounts.providers.protocol import ProviderUnreachable
-from app.accounts.workos import mirror, news, snapshots
+from app.accounts.workos import mirror, mirrored_invitations, news, snapshots
 from app.accounts.workos.api import WorkOSRefused
 from app.accounts.workos.mirror import Snapshot
 from app.accounts.workos.provider import WorkOSProvider
@@ -34,8 +36,9 @@ class DirectoryWorker:
     name = "directory"
     rest = 1.0
 
-    def __init__(self, site: Site, provider: WorkOSProvider) -> None:
+    def __init__(self, site: Site, provider: WorkOSProvider, *, clock: Callable[[], datetime] = utcnow) -> None:
         self._site = site
+        self._clock = clock
         self._db = site.db
         self._provider = provider
         self._held: lease.Held | None = None
@@ -43,7 +46,7 @@ class DirectoryWorker:
         self._not_before: datetime | None = None
 
     def round(self) -> float:
-        now = utcnow()
+        now = self._clock()
         if self._not_before is not None and now < self._not_before:
             return 1.0
         self._held = lease.keep(self._db, self._held, self.name, self._site.datadir.host_id)
@@ -113,9 +116,17 @@ class DirectoryWorker:
             if ours is None:
                 return
             snapshot = Snapshot(organization_id, ours.name, (), (), tuple(known))  # it was deleted there
+        self._revoke_surplus(snapshot)
         with self._db.write() as db:
             lease.check(db, self._held)
-            mirror.take_over(db, snapshot, self._site.settings, utcnow())
+            mirror.take_over(db, snapshot, self._site.settings, self._clock())
+
+    def _revoke_surplus(self, snapshot: Snapshot) -> None:
+        """Of several invitations for an address one can be seen and revoked here; the others may let nobody in."""
+        with self._db.read() as db:
+            surplus = mirrored_invitations.surplus(db, snapshot.invitations, self._clock())
+        for invitation_id in surplus:
+            snapshots.revoke_invitation(self._provider.api, invitation_id)
 
     def _forget(self, until: datetime) -> None:
         with self._db.write() as db:

@@ -110,7 +110,21 @@ class WorkOSDirectory:
             made, _ = invitations.invite(db, ask.organization_id, email, role, actor=ask.actor, now=ask.now)
             return _kept_there(db, made, sent)
 
-        return await ask.writing(keep)
+        try:
+            return await ask.writing(keep)
+        except Conflict:  # another came first, or the person did: this one must let nobody in
+            await self._withdraw(sent.id)
+            raise
+
+    async def _withdraw(self, external_id: str) -> None:
+        """Revoke at WorkOS what is not kept here; where that fails, the mirror finds it."""
+        try:
+            await self._provider.peer.call(lambda: self._revoke(external_id))
+        except (ProviderUnreachable, WorkOSRefused, Unavailable) as failed:
+            log.warning("an invitation that came second is not revoked yet: %s", failed)
+
+    def _revoke(self, external_id: str) -> None:
+        self._api.do("POST", *INVITATIONS, external_id, "revoke", body={})
 
     async def resend(self, ask: Ask, invitation_id: str) -> Invited:
         external_id = await self._external_invitation(ask, invitation_id)
@@ -134,7 +148,7 @@ class WorkOSDirectory:
             await self._try(
                 ask, lambda db: invitations.revoke(db, ask.organization_id, invitation_id, actor=ask.actor, now=ask.now)
             )
-            await self._call(lambda: self._api.do("POST", *INVITATIONS, external_id, "revoke", body={}))
+            await self._call(lambda: self._revoke(external_id))
         await self._local.revoke(ask, invitation_id)
 
     async def set_role(self, ask: Ask, membership_id: str, role: Role) -> None:

@@ -14,11 +14,12 @@ from sqlmodel import Session, col, select
 from app import events
 from app.accounts import queries, service
 from app.accounts.members import service as members
+from app.accounts.members.queries import lock
 from app.accounts.models import ApiKey, Membership, Organization, SignInSession, User
 from app.accounts.providers import identities
 from app.accounts.providers.models import Identity
 from app.accounts.providers.protocol import Arrival, Person, RemoteMembership
-from app.accounts.workos.mirrored_invitations import by, take_invitation
+from app.accounts.workos.mirrored_invitations import by, take_invitations
 from app.accounts.workos.names import NAME
 from app.accounts.workos.shapes import InvitationShape
 from app.db import new_id
@@ -70,6 +71,7 @@ def memberships_in(db: Session, organization: Organization) -> dict[str, str]:
 def take_over(db: Session, snapshot: Snapshot, settings: Settings, now: datetime) -> Organization:
     """Make our rows say what WorkOS said."""
     organization = take_organization(db, snapshot.id, snapshot.name, settings, now)
+    lock(db, organization.id)
     gone = set(snapshot.known) - set(memberships_in(db, organization))
     for remote, person in snapshot.members:
         if remote.id in gone:
@@ -80,8 +82,7 @@ def take_over(db: Session, snapshot: Snapshot, settings: Settings, now: datetime
     for external_id in snapshot.ended:
         if external_id in ours:
             end_membership(db, organization, ours[external_id], now)
-    for invitation in snapshot.invitations:
-        take_invitation(db, organization, invitation, now)
+    take_invitations(db, organization, snapshot.invitations, now)
     return organization
 
 

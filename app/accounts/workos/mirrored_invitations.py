@@ -1,20 +1,28 @@
-"""Our rows of the invitations that WorkOS keeps and mails."""
+"""Our rows of the invitations that WorkOS keeps and mails.
+
+WorkOS may keep several pending ones for an address, each of which lets the person in; here one is open. So one stays,
+and the others are surplus, to be revoked there. A row is never closed while WorkOS lists it as pending.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from app import events
 from app.accounts import queries
 from app.accounts.invitations.models import Invitation
+from app.accounts.invitations.queries import open_for
 from app.accounts.models import Organization
 from app.accounts.workos.names import LABEL
 from app.accounts.workos.shapes import InvitationShape
 from app.db import new_id
 from app.events.record import ADMINS
 from app.web.ask import Actor
+
+JUST_NOW = timedelta(minutes=1)  # whoever sent or revoked it may not be done yet, and a list may be older
 
 
 def by(organization: Organization) -> Actor:
@@ -26,15 +34,62 @@ def invitation_of(db: Session, external_id: str) -> Invitation | None:
     return db.exec(select(Invitation).where(Invitation.external_id == external_id)).first()
 
 
-def take_invitation(
-    db: Session, organization: Organization, remote: InvitationShape, now: datetime
-) -> Invitation | None:
-    """None for one that had ended before it was known here."""
+def take_invitations(
+    db: Session, organization: Organization, remotes: Sequence[InvitationShape], now: datetime
+) -> None:
+    """Make our rows say what WorkOS said. What had ended before it was known here, and what is surplus, has none."""
+    staying = _staying(db, remotes, now)
+    for remote in remotes:
+        if remote.is_pending(now):
+            if remote.id in staying:
+                _take_pending(db, organization, remote, now)
+        else:
+            _take_ended(db, organization, remote, now)
+
+
+def surplus(db: Session, remotes: Sequence[InvitationShape], now: datetime) -> list[str]:
+    """WorkOS's ids of those that are pending beside the one that stays. The youngest are left to who sent them."""
+    staying = _staying(db, remotes, now)
+    pending = (r for r in remotes if r.is_pending(now) and r.created_at < now - JUST_NOW)
+    return [r.id for r in pending if r.id not in staying]
+
+
+def _staying(db: Session, remotes: Sequence[InvitationShape], now: datetime) -> set[str]:
+    """Of each address's pending ones the one that is open here, else the oldest."""
+    staying: dict[str, str] = {}
+    for remote in remotes:
+        if remote.is_pending(now) and (remote.email not in staying or _is_open(db, remote)):
+            staying[remote.email] = remote.id
+    return set(staying.values())
+
+
+def _is_open(db: Session, remote: InvitationShape) -> bool:
+    ours = invitation_of(db, remote.id)
+    return ours is not None and ours.accepted_at is None and ours.revoked_at is None
+
+
+def _take_pending(db: Session, organization: Organization, remote: InvitationShape, now: datetime) -> None:
     invitation = invitation_of(db, remote.id)
     if invitation is None:
-        if remote.state != "pending":
-            return None
-        invitation = _new_invitation(db, organization, remote, now)
+        _close_open_one(db, organization, remote, now)
+        invitation = Invitation(
+            id=new_id("inv"), organization_id=organization.id, external_id=remote.id, email=remote.email,
+            role=remote.role, created_at=remote.created_at, sent_at=remote.created_at, expires_at=remote.expires_at,
+        )  # fmt: skip
+        _record(db, organization, invitation, "created")
+    elif invitation.revoked_at is not None and invitation.revoked_at < now - JUST_NOW:
+        _close_open_one(db, organization, remote, now)
+        invitation.revoked_at = None
+        _record(db, organization, invitation, "resent")
+    invitation.expires_at = remote.expires_at
+    db.add(invitation)
+    db.flush()
+
+
+def _take_ended(db: Session, organization: Organization, remote: InvitationShape, now: datetime) -> None:
+    invitation = invitation_of(db, remote.id)
+    if invitation is None:
+        return
     if remote.state == "accepted" and invitation.accepted_at is None:
         _close(db, organization, invitation, "accepted", now)
     elif remote.state == "revoked" and invitation.revoked_at is None:
@@ -42,27 +97,14 @@ def take_invitation(
     invitation.expires_at = remote.expires_at
     db.add(invitation)
     db.flush()
-    return invitation
 
 
-def _new_invitation(db: Session, organization: Organization, remote: InvitationShape, now: datetime) -> Invitation:
-    earlier = db.exec(
-        select(Invitation).where(
-            Invitation.organization_id == organization.id,
-            Invitation.email == remote.email,
-            col(Invitation.accepted_at).is_(None),
-            col(Invitation.revoked_at).is_(None),
-        )
-    ).first()
+def _close_open_one(db: Session, organization: Organization, remote: InvitationShape, now: datetime) -> None:
+    """One that WorkOS does not list as pending makes room for this one."""
+    earlier = open_for(db, organization.id, remote.email)
     if earlier is not None:
         _close(db, organization, earlier, "revoked", now)
         db.flush()
-    invitation = Invitation(
-        id=new_id("inv"), organization_id=organization.id, external_id=remote.id, email=remote.email,
-        role=remote.role, created_at=remote.created_at, sent_at=remote.created_at, expires_at=remote.expires_at,
-    )  # fmt: skip
-    _record(db, organization, invitation, "created")
-    return invitation
 
 
 def _close(db: Session, organization: Organization, invitation: Invitation, how: str, now: datetime) -> None:

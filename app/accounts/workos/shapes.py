@@ -92,6 +92,9 @@ class InvitationShape(BaseModel):
     def role(self) -> Role:
         return role_of(self.role_slug or "")
 
+    def is_pending(self, now: datetime) -> bool:
+        return self.state == "pending" and self.expires_at > now
+
 
 class AuthenticationShape(BaseModel):
     user: UserShape

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from app.accounts.providers.protocol import Person, RemoteMembership
 from app.accounts.workos.api import Api, WorkOSRefused
 from app.accounts.workos.mirror import Snapshot
 from app.accounts.workos.shapes import InvitationShape, MembershipShape, OrganizationShape, UserShape
+
+log = logging.getLogger("lattice.workos")
 
 
 def organizations(api: Api) -> list[OrganizationShape]:
@@ -37,6 +41,14 @@ def snapshot(api: Api, organization_id: str, known: list[str]) -> Snapshot | Non
 def ended(api: Api, membership_ids: list[str]) -> tuple[str, ...]:
     """Those that are no more. Each is asked after by itself: a list may be older than what was just made."""
     return tuple(m for m in membership_ids if not _is_active(api, m))
+
+
+def revoke_invitation(api: Api, invitation_id: str) -> None:
+    """One that was accepted or revoked meanwhile is no error."""
+    try:
+        api.do("POST", "user_management", "invitations", invitation_id, "revoke", body={})
+    except WorkOSRefused as refused:
+        log.info("an invitation had ended at WorkOS: %s", refused)
 
 
 def _memberships(api: Api, organization_id: str) -> list[MembershipShape]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -14,12 +15,30 @@ from app.accounts.workos.api import Api
 from app.accounts.workos.mirror import Snapshot
 from app.db import utcnow
 from app.main import close_site, open_site
+from app.workers.directory import DirectoryWorker
 from tests.accounts.workos.conftest import Door
-from tests.accounts.workos.test_sessions import settings_of
+from tests.accounts.workos.test_sessions import provider_of, settings_of
 from tests.peers.workos import ADA, BOB, EVE
 
 API = "/api/v1"
 _MEMBERSHIPS = "user_management/organization_memberships?organization_id={}"
+
+
+def at_once(*calls: Callable[[], httpx2.Response]) -> list[int]:
+    """The answers' statuses, in ascending order."""
+    together = threading.Barrier(len(calls))
+    statuses: list[int] = []
+
+    def go(call: Callable[[], httpx2.Response]) -> None:
+        together.wait()
+        statuses.append(call().status_code)
+
+    threads = [threading.Thread(target=go, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(statuses)
 
 
 def memberships(door: Door, organization_id: str) -> dict[str, str]:
@@ -78,29 +97,67 @@ def test_an_invitation_is_mailed_by_workos_and_accepted_there(door: Door) -> Non
     assert eve is not None and eve["role"] == "member"
 
 
+def invitations(door: Door, state: str = "pending") -> list[str]:
+    """WorkOS's ids of those in Lab that are in this state."""
+    listed = door.workos.listed(f"user_management/invitations?organization_id={door.lab}")
+    return [i["id"] for i in listed if i["state"] == state]
+
+
+def shown(browser: httpx2.Client, state: str = "pending") -> list[str]:
+    items = browser.get(f"{API}/invitations", params={"state": state}).json()["items"]
+    return [str(i["id"]) for i in items]
+
+
+def look_later(door: Door) -> None:
+    """What the mirror does five minutes from now; the server is not running meanwhile."""
+    door.server.stop()
+    site = open_site(settings_of(door))
+    try:
+        later = utcnow() + timedelta(minutes=5)
+        DirectoryWorker(site, provider_of(site), clock=lambda: later).round()
+    finally:
+        close_site(site)
+    door.server.start()
+
+
+def test_of_two_invitations_at_once_one_is_sent(door: Door) -> None:
+    ada, also_ada = door.sign_in(), door.sign_in()
+    body = {"email": EVE, "role": "member"}
+    statuses = at_once(*(lambda who=who: who.post(f"{API}/invitations", json=body) for who in (ada, also_ada)))
+    assert statuses == [201, 409]
+    assert len(invitations(door)) == 1
+    (seen,) = shown(ada)
+    assert ada.delete(f"{API}/invitations/{seen}").status_code == 204
+    assert invitations(door) == []
+
+
+def test_of_two_invitations_that_workos_keeps_the_one_that_is_not_shown_is_revoked_there(door: Door) -> None:
+    ada = door.sign_in()
+    body = {"email": EVE, "organization_id": door.lab, "role_slug": "member"}
+    first, second = (door.workos.ask("POST", "user_management/invitations", **body)["id"] for _ in "ab")
+    look_later(door)
+    assert (invitations(door), invitations(door, "revoked")) == ([first], [second])
+    (seen,) = shown(ada)
+    assert ada.delete(f"{API}/invitations/{seen}").status_code == 204
+    assert invitations(door) == []
+
+
+def test_what_workos_lists_as_pending_is_shown_though_it_was_revoked_here(door: Door) -> None:
+    ada = door.sign_in()
+    sent = ada.post(f"{API}/invitations", json={"email": EVE, "role": "member"}).json()["id"]
+    assert ada.delete(f"{API}/invitations/{sent}").status_code == 204
+    (there,) = invitations(door, "revoked")
+    door.workos.ask("POST", f"user_management/invitations/{there}/resend")
+    look_later(door)
+    assert shown(ada) == [sent]
+
+
 def test_an_invitation_is_revoked_there(door: Door) -> None:
     ada = door.sign_in()
     sent = ada.post(f"{API}/invitations", json={"email": EVE, "role": "admin"}).json()
     assert ada.delete(f"{API}/invitations/{sent['id']}").status_code == 204
     (there,) = door.workos.listed(f"user_management/invitations?organization_id={door.lab}")
     assert there["state"] == "revoked"
-
-
-def at_once(*calls: Callable[[], httpx2.Response]) -> list[int]:
-    """The answers' statuses, in ascending order."""
-    together = threading.Barrier(len(calls))
-    statuses: list[int] = []
-
-    def go(call: Callable[[], httpx2.Response]) -> None:
-        together.wait()
-        statuses.append(call().status_code)
-
-    threads = [threading.Thread(target=go, args=(call,)) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sorted(statuses)
 
 
 @pytest.mark.parametrize("how", ["remove each other", "leave", "demote each other"])
