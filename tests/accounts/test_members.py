@@ -12,6 +12,7 @@ from app.accounts.members import service
 from app.accounts.models import ApiKey, Membership, SignInSession
 from app.accounts.queries import membership as membership_of
 from app.db import utcnow
+from app.events.models import Event
 from app.jobs.models import Job
 from app.web.action import Role
 from app.web.ask import Actor
@@ -150,6 +151,18 @@ def test_two_admins_cannot_both_go_at_once(house: House, how: str) -> None:
     with house.site.db.read() as db:
         left = db.exec(select(Membership).where(Membership.role == Role.ADMIN)).all()
     assert len(refused) == 1 and len(left) == 1
+
+
+def test_the_trail_has_the_end_of_each_session_of_a_removed_member(admin: TestClient, house: House) -> None:
+    bob = house.person("bob@lab.test")
+    for _ in range(2):
+        house.sign_in(bob)
+    with house.site.db.read() as db:
+        sessions = {s.id for s in db.exec(select(SignInSession).where(SignInSession.user_id == bob.id))}
+    admin.delete(f"{API}/members/{membership(admin, 'bob@lab.test')}")
+    with house.site.db.read() as db:
+        ended = db.exec(select(Event.subject_id, Event.actor_id).where(Event.action == "session.ended")).all()
+    assert sorted(ended) == sorted((session, me(admin)["id"]) for session in sessions)
 
 
 def test_nothing_of_a_removed_member_is_left_to_use(admin: TestClient, house: House) -> None:

@@ -84,6 +84,7 @@ def test_what_changes_at_workos_is_seen_here_at_once(door: Door) -> None:
     key = bob.post("/api/v1/api-keys", json={"name": "k"}).json()["secret"]
     door.workos.ask("DELETE", path)
     door.wait(lambda: door.me(bob) is None, "Bob to be nobody")
+    door.wait(lambda: not door.workos.sessions(BOB), "the end of Bob's session at WorkOS")
     program = door.server.client(Authorization=f"Bearer {key}")
     assert program.get("/api/v1/auth/me").status_code == 401
 
