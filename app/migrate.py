@@ -144,6 +144,12 @@ def _in_turn(engine: Engine) -> Iterator[Connection]:
 
 def _make_private(file: str | None) -> None:
     """Make the database file readable by its owner alone; SQLite makes those beside it alike."""
-    if file and file != ":memory:":
+    if not file or file == ":memory:":
+        return
+    try:
         Path(file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as wrong:
+        raise MigrationError(
+            f"The database file {file} (DATABASE_URL; unset, in LATTICE_DATA_DIR) can't be made: {wrong.strerror}."
+        ) from None

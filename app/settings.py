@@ -11,11 +11,17 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 CALLBACK = "/api/v1/auth/callback"
 CommaList = Annotated[tuple[str, ...], NoDecode]
 GIB = 1 << 30
 HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:@/\s]+)(?::\d{1,5})?")
+HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
+FAKE_GPUS = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]{0,30}):(\d{1,2})")
+DAYS_MOST = 36_500
+DATABASE_FORMS = "expected sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 
 
 class SettingsError(Exception):
@@ -55,15 +61,15 @@ class Settings(BaseSettings):
     lattice_in_container: bool = False  # set by the image
 
     # limits
-    lattice_log_limit: int = Field(1 * GIB, ge=1 << 20)
+    lattice_log_limit: int = Field(1 * GIB, ge=1 << 20, le=1 << 40)
     lattice_body_limit: int = Field(1 << 20, ge=1 << 10)
     lattice_rate_limits: CommaList = ()  # such as "writes=60000/minute, sign-in=60/minute"; web/limits.py has the table
-    lattice_max_stop_grace: float = Field(900, ge=1)
+    lattice_max_stop_grace: float = Field(900, ge=1, le=86_400)
 
     # how long things are kept, in days
-    lattice_keep_folders_days: int = Field(7, ge=0)
-    lattice_keep_logs_days: int = Field(90, ge=1)
-    lattice_keep_rows_days: int = Field(365, ge=1)
+    lattice_keep_folders_days: int = Field(7, ge=0, le=DAYS_MOST)
+    lattice_keep_logs_days: int = Field(90, ge=1, le=DAYS_MOST)
+    lattice_keep_rows_days: int = Field(365, ge=1, le=DAYS_MOST)
 
     lattice_log_level: str = "warning"
     lattice_dev: bool = False
@@ -105,10 +111,28 @@ class Settings(BaseSettings):
     def _absolute(cls, value: str) -> str:
         if not value:
             return value
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"} or parts.query:
+        if not _is_origin(value):
             raise ValueError("expected an address such as https://lattice.example.org, without a path")
         return value.rstrip("/")
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if not HOST_NAME.fullmatch(host) and not _is_address(host.strip("[]")):
+                raise ValueError(
+                    f"{host!r} is no host name such as lattice.example.org, without scheme, port, path or wildcard"
+                )
+        return value
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Who is believed is named: where everybody is, each client chooses its own address."""
+        for proxy in value:
+            if not _is_address(proxy) and not _is_network(proxy):
+                raise ValueError(f"{proxy!r} is not the proxy's address or network, such as 10.0.0.5 or 10.0.0.0/24")
+        return value
 
     @field_validator("database_url")
     @classmethod
@@ -118,7 +142,26 @@ class Settings(BaseSettings):
         if value.startswith(("postgresql://", "postgres://")):
             return "postgresql+psycopg://" + value.split("://", 1)[1]
         if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
-            raise ValueError("expected sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+            raise ValueError(DATABASE_FORMS)
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        try:
+            url = make_url(value) if value else None
+        except (ArgumentError, ValueError):
+            raise ValueError(DATABASE_FORMS) from None
+        if url is not None and url.drivername == "sqlite" and url.database in {None, "", ":memory:"}:
+            raise ValueError(DATABASE_FORMS)
+        return value
+
+    @field_validator("lattice_fake_gpus")
+    @classmethod
+    def _models_and_counts(cls, value: str) -> str:
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            if not FAKE_GPUS.fullmatch(part):
+                raise ValueError(f"{part!r} is no model and count such as H100:8")
         return value
 
     @field_validator("lattice_local_pool")
@@ -175,13 +218,34 @@ class Settings(BaseSettings):
         if found is None:
             return False
         name = found[1].lower()
-        if name in self.known_hosts:
-            return True
-        try:
-            ipaddress.ip_address(name.strip("[]"))
-        except ValueError:
-            return False
-        return True
+        return name in self.known_hosts or _is_address(name.strip("[]"))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_network(text: str) -> bool:
+    """A network without host bits, and not all of the internet."""
+    try:
+        return "/" in text and ipaddress.ip_network(text).prefixlen > 0
+    except ValueError:
+        return False
+
+
+def _is_origin(text: str) -> bool:
+    """Scheme, host and port, and nothing else."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    beyond = parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username is not None
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not beyond
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -195,8 +259,25 @@ def load_settings(**overrides: Any) -> Settings:
 SECRET = {"AUTH_API_KEY", "AUTH_WEBHOOK_SECRET", "AUTH_COOKIE_PASSWORD", "LATTICE_SECRET_KEYS", "DATABASE_URL"}
 
 
+EXPECTED = {
+    "int_parsing": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "int_parsing_size": "expected a smaller number",
+    "float_parsing": "expected a number",
+    "bool_parsing": "expected true or false",
+    "greater_than_equal": "expected at least {ge:,.0f}",
+    "less_than_equal": "expected at most {le:,.0f}",
+}
+
+
 def _sentence(error: dict[str, Any]) -> str:
     name = str(error["loc"][0]).upper() if error["loc"] else "The settings"
     message = str(error["msg"]).removeprefix("Value error, ")
-    shown = "" if name in SECRET else f" is {error['input']!r}, but"
+    if error["type"] in EXPECTED:
+        message = EXPECTED[error["type"]].format(**error.get("ctx", {}))
+    shown = "" if name in SECRET else f" is {_as_written(error['input'])!r}, but"
     return f"{name}{shown or ' is wrong:'} {message[:1].lower()}{message[1:]}."
+
+
+def _as_written(value: object) -> object:
+    return ",".join(value) if isinstance(value, tuple) else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from app.backup.errors import BackupError
 from app.datadir import DataDirError
@@ -36,8 +36,10 @@ def explain(wrong: Exception) -> Explained | None:
         return Explained(wrong.detail, WRONG_INPUT if isinstance(wrong, Invalid) else COULD_NOT)
     if isinstance(wrong, BackupError | DataDirError | KeyringError | MigrationError | StoreError | Refusal):
         return Explained(str(wrong), COULD_NOT)
-    if isinstance(wrong, OperationalError):
-        return Explained(f"The database can't be used: {_reason(wrong)}.", COULD_NOT)
+    if isinstance(wrong, OperationalError) or type(wrong) is DatabaseError:  # the latter: a file that is none
+        return Explained(
+            f"The database (DATABASE_URL; unset, in LATTICE_DATA_DIR) can't be used: {_reason(wrong)}.", COULD_NOT
+        )
     return None
 
 

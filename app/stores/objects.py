@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from app.settings import SettingsError
+
 if TYPE_CHECKING:
     from obstore import UpdateVersion
 
@@ -182,7 +184,10 @@ class FolderStore(ObjectStore):
 
 
 def open_store(place: str | Path) -> ObjectStore:
-    """The store at a folder, or at a URL that obstore knows (`s3://bucket/prefix`, `gs://…`, `az://…`, `memory:///`)."""
+    """The store at a folder, or at a URL that obstore knows (`s3://bucket/prefix`, `gs://…`, `az://…`, `memory:///`).
+
+    Raises SettingsError for another: LATTICE_STORE has named it.
+    """
     if isinstance(place, Path) or "://" not in place:
         return FolderStore(Path(place))
     from obstore.store import from_url
@@ -190,7 +195,8 @@ def open_store(place: str | Path) -> ObjectStore:
     try:
         return ObjectStore(from_url(place), f"The store {place.split('?')[0]}")
     except Exception as wrong:
-        raise StoreError(f"{place.split('?')[0]} is no store: {str(wrong).splitlines()[0]}.") from wrong
+        why = str(wrong).splitlines()[0].rstrip(".")
+        raise SettingsError(f"LATTICE_STORE is {place.split('?')[0]!r}, but that is no store: {why}.") from wrong
 
 
 def store_identity(store: ObjectStore) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from limits import RateLimitItem, parse
+from limits import RateLimitItem, parse_many
 from limits.strategies import FixedWindowRateLimiter
 
 from app.db import Database
@@ -20,6 +20,8 @@ from app.settings import SettingsError
 from app.web.action import Limit
 from app.web.problems import TooManyRequests
 from app.web.rates import SharedCounts
+
+LONGEST = 366 * 86_400  # seconds of a window
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,11 @@ def _items(given: Iterable[str]) -> dict[Limit, RateLimitItem]:
 
 def _parsed(limit: Limit, rate: str) -> RateLimitItem:
     try:
-        item = parse(rate)
+        (item,) = parse_many(rate)
     except ValueError:
         raise SettingsError(f"LATTICE_RATE_LIMITS has {rate!r} for {limit}, but expected such as 100/minute.") from None
+    if item.amount < 1 or not 1 <= item.get_expiry() <= LONGEST:
+        raise SettingsError(
+            f"LATTICE_RATE_LIMITS has {rate!r} for {limit}, but expected at least 1 in a time of a year at most."
+        )
     return type(item)(item.amount, item.multiples, namespace=limit.value)

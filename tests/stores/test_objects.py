@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.stores.objects import NoSuchObject, ObjectStore, Stored, StoreError, open_store, store_identity
+from app.settings import SettingsError
+from app.stores.objects import NoSuchObject, ObjectStore, Stored, open_store, store_identity
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -56,7 +57,7 @@ def test_a_key_leads_nowhere_else(store: ObjectStore, key: str) -> None:
 
 
 def test_a_wrong_address_is_one_sentence() -> None:
-    with pytest.raises(StoreError, match="nonsense://x is no store") as caught:
+    with pytest.raises(SettingsError, match="LATTICE_STORE is 'nonsense://x', but that is no store") as caught:
         open_store("nonsense://x")
     assert "\n" not in str(caught.value)
 

@@ -26,10 +26,13 @@ def test_nobody_is_believed_at_first_not_even_this_machine(server: Server) -> No
     assert address_of_a_change(server.with_key("admin"), **CLAIM) == "127.0.0.1"
 
 
-def test_a_proxy_that_is_named_is_believed(new_server: ServerMaker) -> None:
-    server = new_server(FORWARDED_ALLOW_IPS="127.0.0.1")
+@pytest.mark.parametrize("named", ["127.0.0.1", "127.0.0.0/24, 192.0.2.1"])
+def test_a_proxy_that_is_named_is_believed_of_whom_it_saw(new_server: ServerMaker, named: str) -> None:
+    server = new_server(FORWARDED_ALLOW_IPS=named)
     server.start()
     assert address_of_a_change(server.with_key("admin"), **CLAIM) == "203.0.113.9"
+    chosen = {"X-Forwarded-For": "198.51.100.7, 203.0.113.9"}
+    assert address_of_a_change(server.with_key("admin"), **chosen) == "203.0.113.9"
 
 
 @pytest.mark.database

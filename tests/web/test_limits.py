@@ -140,7 +140,13 @@ def test_what_counts_as_one_address(ip: str, counted: str) -> None:
     assert address_of(ip) == counted
 
 
-@pytest.mark.parametrize("wrong", ["reads=1/minute", "writes=often", "writes"])
+WRONG = (
+    "reads=1/minute", "writes=often", "writes", "writes=0/minute", "writes=1/minute;2/hour",
+    "writes=1/1000 years",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_a_wrong_limit_is_named(house: House, wrong: str) -> None:
     with pytest.raises(SettingsError, match="LATTICE_RATE_LIMITS"):
         Limits(house.site.db, [wrong])

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from app.engines.protocol import Gpu
+from app.settings import FAKE_GPUS
 
 GIB = 1 << 30
 MEMORY = {"H200": 141.0, "H100": 80.0, "A100-80GB": 80.0, "A100": 40.0, "L40S": 48.0, "L4": 24.0, "A10G": 24.0,
@@ -15,14 +16,13 @@ NOISE = re.compile(
     r"\b(NVIDIA|Tesla|GeForce|Quadro|Generation|Blackwell|Server|Workstation|Edition|HBM\w*|NVL|PCIe?|SXM\d?|\d+\s?GB)\b",
     re.IGNORECASE,
 )
-FAKE = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]{0,30}):(\d{1,2})")
 
 
 def fake_gpus(text: str) -> tuple[Gpu, ...]:
     """`H100:8`, or several with commas (`A100:4,L4:2`). ValueError names what can't be read."""
     models: list[str] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
-        match = FAKE.fullmatch(part)
+        match = FAKE_GPUS.fullmatch(part)
         if not match:
             raise ValueError(f"{part!r} is no model and count, such as H100:8")
         models += [match[1]] * int(match[2])
