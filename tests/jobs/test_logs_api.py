@@ -123,6 +123,16 @@ def test_a_removed_log_is_gone(house: House, client: TestClient, job_id: str) ->
     assert client.get(f"{JOBS}/{job_id}/logs").status_code == 410
 
 
+def test_the_page_of_a_removed_log_says_so_and_offers_nothing(house: House, admin: TestClient, job_id: str) -> None:
+    there = admin.get(f"/jobs/{job_id}").text
+    assert "data-log-view" in there and "Download" in there
+    with house.site.db.write() as db:
+        db.connection().execute(update(JOB).where(JOB.c.id == job_id).values(logs_removed_at=utcnow()))
+    gone = admin.get(f"/jobs/{job_id}").text
+    assert f"this one was removed on {utcnow():%Y-%m-%d}" in gone
+    assert "data-log-view" not in gone and "Download" not in gone and "Nothing has been written" not in gone
+
+
 def test_lines_are_found(house: House, client: TestClient) -> None:
     job_id = placed(house.site, client)
     write(house.site, job_id, b"one\nTraceback (most recent call last):\nlast two\nLAST\n")
