@@ -11,6 +11,7 @@ from app.pools.queries import NodeRoom
 from app.web.action import Action, Mount, Role, Scope
 from app.web.ask import Ask
 from app.web.paging import ListQuery, Page
+from app.web.problems import Invalid
 
 
 def list_pools(ask: Ask) -> Page[PoolSummary]:
@@ -32,10 +33,12 @@ def show_pool(ask: Ask, pool: NodePool) -> PoolDetail:
 def update_pool(ask: Ask, pool: NodePool, body: PoolUpdate) -> PoolDetail:
     """Drain or open a pool, choose its isolation, set its defaults and limits."""
     service.change(ask.db, pool, body.columns(), ask.actor)
-    if body.drained:
-        service.drain(ask.db, pool, body.drain_reason or "", ask.actor)
-    elif body.drained is False:
+    if body.drained is False:
         service.reopen(ask.db, pool, ask.actor)
+    elif body.drained or pool.drained:
+        service.drain(ask.db, pool, body.reason_after(pool.drain_reason), ask.actor)
+    elif body.drain_reason:
+        raise Invalid.field("drain_reason", f"Pool {pool.name} is open: drain it too, with drained: true.")
     ask.wake("scheduler")
     return show_pool(ask, pool)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from app.engines.protocol import Isolation
 from app.jobs.amounts import tenths
@@ -38,7 +38,10 @@ class LimitsUpdate(BaseModel):
 
 
 class PoolUpdate(BaseModel):
-    """`drained` true places nothing more on the pool; `drain_reason` says why to whoever waits for it."""
+    """`drained` true places nothing more on the pool; `drain_reason` says why to whoever waits for it.
+
+    A reason that is left out stays as it is; alone, it is a drained pool's new one.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -47,6 +50,17 @@ class PoolUpdate(BaseModel):
     isolation: Isolation | None = None
     defaults: DefaultsUpdate | None = None
     limits: LimitsUpdate | None = None
+
+    @field_validator("drain_reason")
+    @classmethod
+    def _of_a_drained_pool(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value and info.data.get("drained") is False:
+            raise ValueError("A pool that is opened has no reason to be drained: leave it out.")
+        return value
+
+    def reason_after(self, before: str) -> str:
+        """Why the pool is drained once this is done, which was `before`."""
+        return (self.drain_reason or "") if "drain_reason" in self.model_fields_set else before
 
     def columns(self) -> dict[str, Any]:
         """The columns to set, but for draining, which is an act of its own."""

@@ -64,6 +64,30 @@ def test_a_pool_is_drained_and_opened(operator: TestClient, key: Key) -> None:
     assert [event["action"] for event in events[:2]] == ["node_pool.opened", "node_pool.drained"]
 
 
+def test_a_drain_reason_stays_where_it_is_left_out(operator: TestClient) -> None:
+    address = f"{POOLS}/{the_pool(operator)['id']}"
+    for body, reason in (
+        ({"drained": True, "drain_reason": "disk swap"}, "disk swap"),
+        ({"drained": True}, "disk swap"),
+        ({"limits": {"max_stop_grace": 60}}, "disk swap"),
+        ({"drain_reason": "disk swap until noon"}, "disk swap until noon"),
+        ({"drain_reason": None}, None),
+    ):
+        answer = operator.patch(address, json=body)
+        assert (answer.status_code, answer.json()["state"], answer.json()["reason"]) == (200, "drained", reason)
+
+
+def test_a_drain_reason_needs_a_drained_pool(operator: TestClient) -> None:
+    address = f"{POOLS}/{the_pool(operator)['id']}"
+    for body, sentence in (
+        ({"drain_reason": "x"}, "Pool local is open: drain it too, with drained: true."),
+        ({"drained": False, "drain_reason": "x"}, "A pool that is opened has no reason to be drained: leave it out."),
+    ):
+        answer = operator.patch(address, json=body)
+        assert answer.status_code == 422
+        assert answer.json()["errors"] == [{"field": "drain_reason", "message": sentence}]
+
+
 def test_defaults_hold_for_jobs_that_ask_for_nothing(operator: TestClient, key: Key) -> None:
     pool = the_pool(operator)
     answer = operator.patch(f"{POOLS}/{pool['id']}", json={"defaults": {"cpus": 0.5, "memory": 0.3}})
