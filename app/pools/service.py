@@ -48,12 +48,12 @@ def ensure_local_pool(
         pool = _new_local_pool(db, organization_id, host_id, seen=seen, settings=settings, now=now)
         db.add(pool)
         db.flush()
-        _record(db, pool, "created", Actor.system(organization_id))
+        _record(db, pool, "created", Actor.system(pool.organization_id))
     reason = _drained_by_setting(settings)
     if reason is not None and not pool.drained:
-        pool.drained, pool.drain_reason = True, reason
-    elif reason is None and pool.drained and pool.drain_reason in BY_SETTING:
-        pool.drained, pool.drain_reason = False, ""
+        drain(db, pool, reason, Actor.system(pool.organization_id))
+    elif reason is None and pool.drain_reason in BY_SETTING:
+        reopen(db, pool, Actor.system(pool.organization_id))
     see_machines(db, pool, seen, now)
     return pool
 

@@ -150,6 +150,20 @@ def test_in_a_container_it_is_drained_and_says_how_to_open_it(site: Site) -> Non
     assert not reopened(site, lattice_in_container=True, lattice_local_pool="on").drained
 
 
+def test_what_a_setting_drains_and_opens_is_in_the_trail(site: Site, operator: TestClient) -> None:
+    reopened(site, lattice_local_pool="off")
+    reopened(site, lattice_local_pool="off")
+    reopened(site, lattice_local_pool="on")
+    reopened(site, lattice_local_pool="on")
+    events = operator.get(f"/api/v1/events?subject={the_pool(operator)['id']}").json()["items"]
+    told = [(event["action"], event["actor"]["kind"], event["data"]) for event in events]
+    assert told[:2] == [
+        ("node_pool.opened", "system", {}),
+        ("node_pool.drained", "system", {"reason": "LATTICE_LOCAL_POOL is off"}),
+    ]
+    assert [action for action, _, _ in told[2:]] == ["node_pool.created"]
+
+
 def test_a_start_leaves_what_a_person_drained_and_chose(site: Site, operator: TestClient) -> None:
     address = f"{POOLS}/{the_pool(operator)['id']}"
     operator.patch(address, json={"drained": True, "drain_reason": "mine", "isolation": "none"})
