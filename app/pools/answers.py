@@ -23,7 +23,7 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True)
 class GpuView:
-    """One GPU; `job_id` is the job that holds it, `job_name` its name where it may be seen.
+    """One GPU; `in_use` says that a job holds it, `job_id` and `job_name` which, where that may be seen.
 
     `fake`: made up by a setting, for demonstration.
     """
@@ -32,6 +32,7 @@ class GpuView:
     model: str
     memory: float
     fake: bool
+    in_use: bool
     job_id: str | None
     job_name: str | None
 
@@ -116,7 +117,9 @@ def node_view(room: NodeRoom, names: Mapping[str, str]) -> NodeView:
 
 
 def _gpu_view(gpu: Gpu, holder: str | None, names: Mapping[str, str]) -> GpuView:
-    return GpuView(gpu.index, gpu.model, gpu.memory_gib, gpu.fake, holder, names.get(holder or ""))
+    name = names.get(holder or "")
+    seen = holder if name is not None else None
+    return GpuView(gpu.index, gpu.model, gpu.memory_gib, gpu.fake, holder is not None, seen, name)
 
 
 def capacity_of(rooms: list[NodeRoom]) -> Amounts:

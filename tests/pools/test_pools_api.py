@@ -18,6 +18,7 @@ from app.pools.service import Machines, ensure_local_pool, see_machines
 from app.settings import Settings
 from app.site import Site
 from app.workers.build import open_local_pool
+from app.workers.scheduler import Scheduler
 from tests.conftest import House
 
 Key = Callable[..., TestClient]
@@ -86,6 +87,23 @@ def test_a_drain_reason_needs_a_drained_pool(operator: TestClient) -> None:
         answer = operator.patch(address, json=body)
         assert answer.status_code == 422
         assert answer.json()["errors"] == [{"field": "drain_reason", "message": sentence}]
+
+
+def test_who_may_not_see_a_job_is_not_told_which_one_holds_a_gpu(
+    house: House, admin: TestClient, key: Key, member: TestClient
+) -> None:
+    body = {"name": "secret-sweep", "run": "true", "resources": {"accelerators": "H100:1"}, "visibility": "private"}
+    job_id = key("compute:write").post("/api/v1/jobs", json=body).json()["id"]
+    Scheduler(house.site, lambda _: None).round()
+    address = f"/node-pools/{the_pool(admin)['id']}"
+    (node,) = admin.get(f"/api/v1{address}/nodes").json()["items"]
+    held = [(gpu["in_use"], gpu["job_id"], gpu["job_name"]) for gpu in node["gpus"]]
+    assert held == [(True, job_id, "secret-sweep"), *[(False, None, None)] * 7]
+    (node,) = member.get(f"/api/v1{address}/nodes").json()["items"]
+    held = [(gpu["in_use"], gpu["job_id"], gpu["job_name"]) for gpu in node["gpus"]]
+    assert held == [(True, None, None), *[(False, None, None)] * 7]
+    page = member.get(address).text
+    assert "In use" in page and job_id not in page and "secret-sweep" not in page
 
 
 def test_defaults_hold_for_jobs_that_ask_for_nothing(operator: TestClient, key: Key) -> None:
