@@ -26,6 +26,7 @@ class Feature(StrEnum):
     AUTOSTOP = "autostop"
     MACHINE_IMAGE = "machine_image"
     ACCELERATOR_ARGS = "accelerator_args"
+    LABELS = "labels"
     PRIORITY_CLASS = "priority_class"
     COST_LIMIT = "cost_limit"  # max_hourly_cost
 

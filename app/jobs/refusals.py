@@ -113,28 +113,34 @@ NOT_HERE = {
     "local_disk": (Feature.DISK, "has disks of its own"),
     "network_tier": (Feature.NETWORK_TIER, "has one kind of network"),
     "accelerator_args": (Feature.ACCELERATOR_ARGS, "takes no arguments for accelerators"),
-    "priority_class": (Feature.PRIORITY_CLASS, "has no priority classes: give the job's priority as a number"),
+    "labels": (Feature.LABELS, "has machines of its own, which take no labels from a job"),
+    "priority_class": (Feature.PRIORITY_CLASS, "has no priority classes, but the job's own number as priority"),
     "max_hourly_cost": (Feature.COST_LIMIT, "can't hold to a price"),
 }
 
 
 def _of_choice(choice: Choice, pool: PoolFacts) -> Iterator[tuple[str, str]]:
     for field, (feature, text) in NOT_HERE.items():
-        if getattr(choice, field) is not None and feature not in pool.supports:
+        if _asks(getattr(choice, field)) and feature not in pool.supports:
             yield field, f"{pool} {text}: leave {field} out."
     if choice.use_spot and Feature.SPOT not in pool.supports:
         yield "use_spot", f"{pool} has machines of its own, none at a spot price: leave use_spot out."
     if choice.autostop not in (None, False) and Feature.AUTOSTOP not in pool.supports:
         yield "autostop", "A job gives its nodes back when it ends, so nothing is left to stop: leave autostop out."
-    if choice.image_id is not None and Feature.MACHINE_IMAGE not in pool.supports:
+    if _asks(choice.image_id) and Feature.MACHINE_IMAGE not in pool.supports:
         yield "image_id", f"{pool} takes no machine images; a container image is written docker:NAME."
     for field in ("infra", "cloud"):
         wanted = getattr(choice, field)
-        if wanted is not None and not pool.is_called(wanted):
+        if _asks(wanted) and not pool.is_called(wanted):
             yield (
                 field,
                 f"The job is for {pool}, which is not {wanted[:100]}: leave {field} out, or choose another pool.",
             )
+
+
+def _asks(value: object) -> bool:
+    """Whether anything is wanted: an empty list, map or text asks for nothing."""
+    return value not in (None, (), {}, "")
 
 
 def _too_much(needs: Alternative, pool: PoolFacts) -> list[tuple[str, str]]:

@@ -75,6 +75,8 @@ def _envs(value: object) -> dict[str, str]:
 
 
 def _secrets(value: object) -> dict[str, str]:
+    if value == []:
+        return {}
     if isinstance(value, list):
         raise ValueError("Give a map from names to values: there is no store of secrets that names alone could mean.")
     return variables(value, "Give the value of this secret: it is not shown again, so it has to be given each time.")

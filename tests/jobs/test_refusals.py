@@ -49,6 +49,8 @@ def found(pool: PoolFacts = LAB, **fields: Any) -> dict[str, str]:
         ({"image_id": {"us-east-1": "ami-1"}}, "image_id", "no machine images"),
         ({"autostop": {"idle_minutes": 5}}, "autostop", "gives its nodes back"),
         ({"accelerator_args": {"tpu_vm": True}}, "accelerator_args", "no arguments"),
+        ({"labels": {"team": "vision"}}, "labels", "take no labels from a job: leave labels out."),
+        ({"priority_class": "high"}, "priority_class", "the job's own number as priority: leave priority_class out."),
     ],
 )  # fmt: skip
 def test_what_the_pool_can_not_honour_is_named(resources: dict[str, Any], field: str, sentence: str) -> None:
@@ -89,10 +91,15 @@ def test_what_asks_for_nothing_special_is_fine() -> None:
         "use_spot": False,
         "autostop": False,
         "max_hourly_cost": 2.5,
-        "labels": {"a": "b"},
         "job_recovery": "failover",
     }
     assert not found(resources=fine, workdir={"url": "https://h/a.git"})
+
+
+def test_what_is_empty_asks_for_nothing() -> None:
+    names = ("infra", "cloud", "region", "zone", "instance_type", "disk_tier", "local_disk", "network_tier")
+    empty = {"ports": [], "labels": {}, "accelerator_args": {}, "image_id": {}, **dict.fromkeys(names, "")}
+    assert not found(resources=empty, envs={}, secrets=[], file_mounts={}, volumes={}, config={})
 
 
 def test_containers_and_features_where_the_pool_has_them() -> None:
