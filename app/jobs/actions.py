@@ -50,15 +50,20 @@ from app.web.streams import ByteStream, EventStream, Text
 
 
 def list_jobs(ask: Ask) -> Page[JobSummary]:
+    if not ask.html:
+        return _listed(ask)
+    page: Page[JobSummary] = Page([]) if ask.query.is_too_short else _listed(ask)
+    return JobsWithCounts(page.items, page.next, counts=_counts(ask), pools=_pools(ask))
+
+
+def _listed(ask: Ask) -> Page[JobSummary]:
     q: JobQuery = ask.query
     reader, want = Reader.of(ask.principal), _filter(ask, q)
     if want.q is not None:
-        page = _searched(ask, reader, want)
-    else:
-        after = q.after(str)
-        found = queries.newest(ask.db, reader, want, after[0] if after else None, q.limit)
-        page = Page(views.summaries(ask.db, found.rows), q.cursor_at(found.resume) if found.resume else None)
-    return page if not ask.html else JobsWithCounts(page.items, page.next, _counts(ask))
+        return _searched(ask, reader, want)
+    after = q.after(str)
+    found = queries.newest(ask.db, reader, want, after[0] if after else None, q.limit)
+    return Page(views.summaries(ask.db, found.rows), q.cursor_at(found.resume) if found.resume else None)
 
 
 def _searched(ask: Ask, reader: Reader, want: JobFilter) -> Page[JobSummary]:
@@ -70,16 +75,13 @@ def _searched(ask: Ask, reader: Reader, want: JobFilter) -> Page[JobSummary]:
 
 
 def _filter(ask: Ask, q: JobFilters) -> JobFilter:
-    """The filters with ids for names. A pool that there is not matches nothing; on a page, so does a text too short."""
+    """The filters with ids for names. A pool that there is not matches nothing."""
     pool = pool_named(ask.db, ask.organization_id, q.pool) if q.pool else None
-    text = q.q or None
-    if text is not None and len(text) < MIN_LENGTH:
-        if not ask.html:
-            raise Invalid.field("q", f"Search for at least {MIN_LENGTH} characters.")
-        text = None
+    if q.is_too_short:
+        raise Invalid.field("q", f"Search for at least {MIN_LENGTH} characters.")
     return JobFilter(
         states=q.states, owner_id=ask.principal.user_id if q.owner == "me" else q.owner or None,
-        pool_id=(pool.id if pool else "none") if q.pool else None, name=q.name or None, q=text,
+        pool_id=(pool.id if pool else "none") if q.pool else None, name=q.name or None, q=q.q or None,
         created_from=q.since, created_before=q.until,
     )  # fmt: skip
 
@@ -87,6 +89,10 @@ def _filter(ask: Ask, q: JobFilters) -> JobFilter:
 def _counts(ask: Ask) -> dict[str, int]:
     totals = queries.totals(ask.db, ask.organization_id)
     return {"": sum(totals.values()), **{state.value: number for state, number in totals.items()}}
+
+
+def _pools(ask: Ask) -> list[PoolChoice]:
+    return [PoolChoice(pool.id, pool.name) for pool in pools_of(ask.db, ask.organization_id)]
 
 
 def count_jobs(ask: Ask) -> JobCount:
@@ -106,7 +112,7 @@ def show_totals(ask: Ask) -> JobTotals:
 
 def new_job(ask: Ask) -> NewJob:
     q: NewJobQuery = ask.query
-    pools = [PoolChoice(pool.id, pool.name) for pool in pools_of(ask.db, ask.organization_id)]
+    pools = _pools(ask)
     teams = sharing.offered(ask.db, ask.principal)
     job = ask.db.get(Job, q.from_) if q.from_ else None
     if job is None or job.organization_id != ask.organization_id or not may_see(ask.db, job, ask.principal):
@@ -242,7 +248,7 @@ ACTIONS = [
         "POST", "/jobs/preview", preview_job, needs=WRITE, body=JobSubmit, yaml=parse_task, page="jobs/preview.html",
         body_limit=SUBMIT_LIMIT,
     ),
-    Action("POST", "/jobs/stop", stop_jobs, needs=WRITE, body=JobStopMany, status=202, then="/jobs"),
+    Action("POST", "/jobs/stop", stop_jobs, needs=WRITE, body=JobStopMany, status=202, then="/jobs", form="/jobs"),
     Action("GET", "/jobs/count", count_jobs, query=JobFilters, mount=Mount.JSON),
     Action("GET", "/jobs/totals", show_totals, mount=Mount.JSON),
     Action("GET", "/jobs/{id}", show_job, thing=Job, page="jobs/show.html"),

@@ -126,11 +126,12 @@ class JobWithLog(JobDetail):
     log_tail: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobsWithCounts(Page[JobSummary]):
-    """The page's value: the list, and how many jobs of the organization are in each state."""
+    """The page's value: the list, how many jobs of the organization are in each state, and its pools to choose from."""
 
-    counts: dict[str, int] | None = None
+    counts: dict[str, int]
+    pools: list[PoolChoice]
 
 
 @dataclass(frozen=True, slots=True)

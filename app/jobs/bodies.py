@@ -13,6 +13,7 @@ from app.jobs.spec import PRIORITY_MOST
 from app.jobs.values import NAME_MOST, Line, check_name, check_team
 from app.web.fields import FilterText, Id, Moment
 from app.web.paging import ListQuery
+from app.web.problems import Invalid
 
 BULK_MOST = 1_000
 LOG_PIECE = 8 << 20  # bytes of one answer
@@ -44,6 +45,11 @@ class JobFilters(BaseModel):
     ] = None
     since: Annotated[Moment | None, Field(description="Submitted then or later.")] = None
     until: Annotated[Moment | None, Field(description="Submitted before then.")] = None
+
+    @property
+    def is_too_short(self) -> bool:
+        """Whether a text is searched for that no index can answer."""
+        return 0 < len(self.q or "") < MIN_LENGTH
 
     @property
     def states(self) -> tuple[JobState, ...]:
@@ -81,6 +87,13 @@ class JobStopMany(BaseModel):
 
     ids: Annotated[list[Id], Field(min_length=1, max_length=BULK_MOST)] | None = None
     filter: JobFilters | None = None
+
+    @classmethod
+    def from_form(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """The list's form, in which rows are ticked."""
+        if not fields.keys() & {"ids", "filter"}:
+            raise Invalid("Tick the jobs to stop first.")
+        return fields
 
     @model_validator(mode="after")
     def _one_of_both(self) -> JobStopMany:

@@ -343,6 +343,7 @@ class Exchange:
         page = self.house.actions["GET", str(action.form)]
         with self.house.site.db.read() as db:
             ask = self._ask(page, db)
+            ask.url = page.path.replace("{id}", self.request.path_params.get("id", ""))
             thing = load_thing(db, page, self.me, self.request.path_params["id"]) if page.thing else None
             value = self._call(ask, thing, None)
             form = Form.rejected(self.form or FormFields({}), problem)

@@ -56,6 +56,29 @@ def test_filters_live_in_the_address(page: Page, lab: Lab) -> None:
     expect(page.locator(".row .row-link")).to_have_text(["filtered-bad", "filtered-good"])
 
 
+def test_a_text_too_short_matches_nothing_and_says_so(page: Page, lab: Lab) -> None:
+    lab.finished("short-search")
+    page.goto("/jobs")
+    page.locator("#jobs-search").press_sequentially("sh")
+    expect(page.get_by_role("heading", name="Type a little more")).to_be_visible()
+    expect(page.locator(".row")).to_have_count(0)
+    page.locator("#jobs-search").press_sequentially("ort-search")
+    expect(page.locator(".row .row-link")).to_have_text(["short-search"])
+
+
+def test_a_pool_and_a_state_are_chosen_and_what_the_address_adds_is_shown(page: Page, lab: Lab) -> None:
+    lab.finished("in-a-pool")
+    page.goto("/jobs?name=in-a-pool&until=2999-01-01T00:00:00Z")
+    page.get_by_label("Pool").select_option("local")
+    expect(page).to_have_url(re.compile(r"pool=local"))
+    expect(page.locator(".row .row-link")).to_have_text(["in-a-pool"])
+    page.get_by_label("Until").select_option("Until now")
+    expect(page.get_by_label("Until")).to_have_count(0)
+    page.get_by_role("navigation", name="States").get_by_role("link", name="Stopping").click()
+    expect(page.get_by_role("heading", name="No job matches")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"pool=local&name=in-a-pool&state=stopping"))
+
+
 def test_slash_searches_by_name(page: Page, lab: Lab) -> None:
     lab.finished("needle-in-a-haystack")
     page.goto("/jobs")

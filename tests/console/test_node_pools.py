@@ -61,3 +61,19 @@ def test_its_isolation_is_chosen(pool: Page, lab: Lab) -> None:
         assert lab.pool()["isolation"] == "none"
     finally:
         lab.change_pool(isolation=before, defaults={"cpus": 1})
+
+
+def test_its_limits_are_set(pool: Page, lab: Lab) -> None:
+    before = lab.get(f"/node-pools/{lab.pool()['id']}")["limits"]
+    try:
+        pool.get_by_role("button", name="Settings").click()
+        dialog = pool.get_by_role("dialog", name="Settings of local")
+        expect(dialog.get_by_label("Most seconds to stop")).to_have_value("900")
+        dialog.get_by_label("Most seconds to stop").fill("120")
+        dialog.get_by_label("Bytes of log a job").fill("2097152")
+        dialog.get_by_role("button", name="Save").click()
+        facts = pool.get_by_label("About this pool")
+        expect(facts).to_contain_text("at most 2m")
+        expect(facts).to_contain_text("2.0 MiB a job")
+    finally:
+        lab.change_pool(limits=before)

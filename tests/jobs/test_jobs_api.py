@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from app.jobs.models import JobState
 from tests.conftest import House
 
 Key = Callable[..., TestClient]
@@ -234,7 +236,21 @@ def test_the_pages_of_jobs(admin: TestClient) -> None:
     assert page.status_code == 200 and "from-form" in page.text
     assert "from-form" in admin.get("/jobs").text
     assert "echo hello" in admin.get(f"/jobs/new?from={made.headers['Location'].rpartition('/')[2]}").text
-    assert admin.get("/jobs?q=ab").status_code == 200
+
+
+def test_a_text_too_short_matches_nothing_on_the_page(admin: TestClient) -> None:
+    admin.post("/jobs", data={"run": "echo hello", "name": "short-search"})
+    page = admin.get("/jobs?q=sh")
+    assert page.status_code == 200 and "A search needs three characters or more." in page.text
+    assert "short-search" not in page.text and "short-search" in admin.get("/jobs?q=short").text
+
+
+def test_the_page_offers_every_state_and_pool(admin: TestClient) -> None:
+    page = admin.get("/jobs").text
+    assert all(f'href="/jobs?state={state}"' in page for state in JobState)
+    pool = admin.get("/api/v1/node-pools").json()["items"][0]
+    assert '<option value="local"' in page
+    assert re.search(r'<option value="local"\s+selected>', admin.get(f"/jobs?pool={pool['id']}").text)
 
 
 def test_a_rejected_form_comes_back_with_what_was_typed(admin: TestClient) -> None:

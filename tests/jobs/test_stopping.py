@@ -95,6 +95,21 @@ def test_the_pages_tick_boxes_stop_jobs(admin: TestClient, key: Key) -> None:
     assert client.get(f"{JOBS}/{job_id}").json()["state"] == "stopped"
 
 
+def test_stopping_nothing_from_the_page_says_what_to_do(admin: TestClient, key: Key) -> None:
+    key("compute:write").post(JOBS, json={"run": "true", "name": "not-ticked"})
+    page = admin.post("/jobs/stop", data={"_method": "POST"})
+    assert page.status_code == 422 and "not-ticked" in page.text
+    assert "Tick the jobs to stop first." in page.text and "ids or filter" not in page.text
+    assert 'href="/jobs?state=failed"' in page.text and 'href="/jobs/stop?' not in page.text
+
+
+def test_a_text_too_short_stops_nothing(admin: TestClient, key: Key) -> None:
+    client = key("compute:write")
+    job_id = client.post(JOBS, json={"run": "true"}).json()["id"]
+    assert admin.post("/jobs/stop", data={"filter.q": "tr"}).status_code == 422
+    assert client.get(f"{JOBS}/{job_id}").json()["state"] == "queued"
+
+
 def test_every_state_but_the_final_ones_leads_on() -> None:
     assert set(MOVES) == set(JobState)
     assert all(target in MOVES for onward in MOVES.values() for target in onward)
