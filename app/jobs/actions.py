@@ -37,7 +37,7 @@ from app.jobs.holding import hold
 from app.jobs.models import Job, JobState
 from app.jobs.queries import JobFilter, Reader
 from app.jobs.search import MIN_LENGTH
-from app.jobs.spec import SPEC_MOST, JobSubmit
+from app.jobs.spec import JobSubmit
 from app.jobs.states import FINAL
 from app.jobs.task_yaml import dump_task, parse_task
 from app.pools.queries import pool_named, pools_of
@@ -235,18 +235,15 @@ def _detail(ask: Ask, job_id: str) -> JobDetail:
 
 
 WRITE = Scope.COMPUTE_WRITE
-SUBMIT_LIMIT = 2 * SPEC_MOST  # bytes of a body: its text may be escaped
 
 ACTIONS = [
     Action("GET", "/jobs", list_jobs, query=JobQuery, page="jobs/index.html"),
     Action(
         "POST", "/jobs", submit_job, needs=WRITE, body=JobSubmit, yaml=parse_task, status=201, form="/jobs/new",
-        body_limit=SUBMIT_LIMIT,
     ),
     Action("GET", "/jobs/new", new_job, query=NewJobQuery, page="jobs/new.html", mount=Mount.HTML),
     Action(
         "POST", "/jobs/preview", preview_job, needs=WRITE, body=JobSubmit, yaml=parse_task, page="jobs/preview.html",
-        body_limit=SUBMIT_LIMIT,
     ),
     Action("POST", "/jobs/stop", stop_jobs, needs=WRITE, body=JobStopMany, status=202, then="/jobs", form="/jobs"),
     Action("GET", "/jobs/count", count_jobs, query=JobFilters, mount=Mount.JSON),

@@ -116,7 +116,6 @@ class Action:
     headers: tuple[str, ...] = ()
     also: tuple[int, ...] = ()
     media: str | None = None
-    body_limit: int | None = None
     summary: str = ""
 
     @property

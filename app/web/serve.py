@@ -68,9 +68,8 @@ class Endpoint:
     async def _answer(self, request: Request) -> Response:
         received = Received("", b"")
         if request.method not in {"GET", "HEAD", "OPTIONS"}:
-            limit = max((a.body_limit or self.house.site.settings.lattice_body_limit) for a in self.actions.values())
             try:
-                received = await receive_body(request, limit)
+                received = await receive_body(request, self.house.site.settings.lattice_body_limit)
             except Problem as problem:
                 return self.problem(request, problem, None)
         exchange = Exchange(self, request, received)
