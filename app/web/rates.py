@@ -20,7 +20,8 @@ from app.db import Database
 
 log = logging.getLogger("lattice.limits")
 SYNC_EVERY = 1.0
-MOST_WINDOWS = 100_000  # in memory: so many addresses at once are no one client's doing, and go uncounted
+MOST_WINDOWS = 100_000  # in memory: one network can have more addresses than that
+OTHERS = "others"  # those for whom no window is left are counted together
 KEY_LENGTH = 200
 
 ADD = text(
@@ -56,16 +57,26 @@ class Window:
 
 
 class SharedCounts(Storage):
-    """`steps`: by a key's first part, how much must be new before it is worth a write; 1 where it is not named."""
+    """`steps`: by a key's first part, how much must be new before it is worth a write; 1 where it is not named.
+
+    `most`: so many keys have a window of their own; those that come later share one for each first part until some end.
+    """
 
     STORAGE_SCHEME = None
     base_exceptions = Exception
 
-    def __init__(self, db: Database, steps: Mapping[str, int], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        db: Database,
+        steps: Mapping[str, int],
+        clock: Callable[[], float] = time.time,
+        most: int = MOST_WINDOWS,
+    ) -> None:
         super().__init__()
         self._db = db
         self._steps = steps
         self._clock = clock
+        self._most = most
         self._windows: dict[str, Window] = {}
         self._lock = threading.Lock()
         self._ending = threading.Event()
@@ -75,20 +86,24 @@ class SharedCounts(Storage):
         """Windows begin at multiples of their length, so that all replicas mean the same one."""
         now = self._clock()
         with self._lock:
+            key = self._counted_as(key)
             window = self._windows.get(key)
             if window is None or window.ends_at <= now:
-                if len(self._windows) >= MOST_WINDOWS and key not in self._windows:
-                    return amount
                 window = self._windows[key] = Window(int(now // expiry + 1) * expiry)
             window.here += amount
             return window.total
 
+    def _counted_as(self, key: str) -> str:
+        if key in self._windows or len(self._windows) < self._most:
+            return key
+        return f"{_kind(key)}/{OTHERS}"
+
     def get(self, key: str) -> int:
-        window = self._windows.get(key)
+        window = self._windows.get(self._counted_as(key))
         return window.total if window is not None and window.ends_at > self._clock() else 0
 
     def get_expiry(self, key: str) -> float:
-        window = self._windows.get(key)
+        window = self._windows.get(self._counted_as(key))
         return window.ends_at if window is not None else self._clock()
 
     def check(self) -> bool:
@@ -134,7 +149,12 @@ class SharedCounts(Storage):
                 window.told, window.elsewhere = here, total - here
 
     def _step(self, key: str) -> int:
-        return self._steps.get(key.partition("/")[0], 1)
+        return self._steps.get(_kind(key), 1)
+
+
+def _kind(key: str) -> str:
+    """A key's first part: which limit it is of."""
+    return key.partition("/")[0]
 
 
 def _add(db: Session, key: str, window: Window, here: int) -> int:

@@ -112,6 +112,18 @@ def test_a_window_that_ended_is_forgotten(house: House) -> None:
     assert counts.reset() == 1
 
 
+def test_those_for_whom_no_window_is_left_are_counted_together(house: House) -> None:
+    now = [1000.0]
+    counts = SharedCounts(house.site.db, {}, clock=lambda: now[0], most=2)
+    assert [counts.incr(f"sign-in/{who}", 60) for who in ("a", "b", "c", "d", "a")] == [1, 1, 1, 2, 2]
+    assert [counts.get(f"sign-in/{who}") for who in ("a", "b", "e")] == [2, 1, 2]
+    assert counts.get("device-codes/e") == 0 and counts.incr("device-codes/e", 60) == 1
+    assert counts.get_expiry("sign-in/e") == 1020
+    now[0] = 1020
+    counts.sync()
+    assert counts.get("sign-in/e") == 0 and counts.incr("sign-in/e", 60) == 1
+
+
 def test_a_count_that_could_not_be_shared_is_shared_later(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = SharedCounts(house.site.db, {})
     counts.incr("a", 3600)
