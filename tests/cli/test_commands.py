@@ -108,6 +108,39 @@ def test_members_are_added_once_and_get_keys_and_links_of_their_own(beside: Serv
     assert "address" in one_sentence(beside, "admin", "member", "add", "--email", "nobody", status=2)
 
 
+@pytest.fixture(scope="module")
+def lab(beside: Server) -> str:
+    """The id of a second organization, to which only2@lab.test alone belongs beside its founder."""
+    founder = beside.signed_in()
+    made = str(founder.post("/api/v1/organizations", json={"name": "Lab Two"}).json()["id"])
+    beside.lattice("admin", "member", "add", "--email", "only2@lab.test", "--name", "O", "--organization", "Lab Two")
+    return made
+
+
+def test_who_belongs_to_another_organization_alone_is_signed_in_there(beside: Server, lab: str) -> None:
+    link = beside.lattice("admin", "sign-in-link", "--email", "only2@lab.test")
+    browser = beside.client(**{"Sec-Fetch-Site": "same-origin"})
+    assert browser.post("/sign-in", data={"token": link.strip().partition("token=")[2]}).status_code == 303
+    assert browser.get("/api/v1/auth/me").json()["organization"]["id"] == lab
+
+
+def test_a_key_is_made_in_the_organization_that_is_named(beside: Server, lab: str) -> None:
+    create = ("admin", "api-key", "create", "--name", "ci", "--email", "only2@lab.test")
+    assert "not a member of Home but of Lab Two: say so by --organization" in one_sentence(beside, *create, status=1)
+    for named in (lab, "Lab Two"):
+        key = beside.lattice(*create, "--organization", named).strip()
+        me = beside.client(Authorization=f"Bearer {key}").get("/api/v1/auth/me").json()
+        assert (me["email"], me["organization"]["id"]) == ("only2@lab.test", lab)
+
+
+def test_an_organization_is_named_without_doubt(beside: Server, lab: str) -> None:
+    add = ("admin", "member", "add", "--email", "new@lab.test", "--organization")
+    assert "no organization 'Lab Three'" in one_sentence(beside, *add, "Lab Three", status=1)
+    beside.signed_in().post("/api/v1/organizations", json={"name": "Twins"})
+    beside.signed_in().post("/api/v1/organizations", json={"name": "Twins"})
+    assert "give its id, org_" in one_sentence(beside, *add, "Twins", status=1)
+
+
 def test_the_passphrase_is_asked_of_nobody_and_never_an_argument(beside: Server) -> None:
     assert "LATTICE_BACKUP_PASSPHRASE" in one_sentence(beside, "server", "backup", "b", status=1)
     assert "No such option" in failed(beside, "server", "backup", "b", "--passphrase", "x", status=2)

@@ -29,6 +29,24 @@ def belonging(db: Session, me: Principal) -> Sequence[tuple[Organization, Member
     return db.exec(statement).all()
 
 
+def called(db: Session, name_or_id: str) -> Sequence[Organization]:
+    """The organization of that id, else all of that name, oldest first: names are not unique."""
+    found = db.get(Organization, name_or_id)
+    if found is not None:
+        return [found]
+    return db.exec(select(Organization).where(Organization.name == name_or_id).order_by(col(Organization.id))).all()
+
+
+def all_of(db: Session, user_id: str) -> Sequence[Organization]:
+    """Every organization that the person belongs to, the one they joined first before others."""
+    return db.exec(
+        select(Organization)
+        .join(Membership, col(Membership.organization_id) == Organization.id)
+        .where(Membership.user_id == user_id)
+        .order_by(col(Membership.id))
+    ).all()
+
+
 def organizations_of(db: Session, me: Principal) -> Sequence[OwnOrganization]:
     return [OwnOrganization(organization.id, organization.name) for organization, _ in belonging(db, me)]
 
