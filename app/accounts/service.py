@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
 from app import events
 from app.accounts import queries
+from app.accounts.devices import queries as devices
 from app.accounts.models import ApiKey, Membership, Organization, SignInSession, User
 from app.accounts.providers import tokens
 from app.db import new_id, utcnow
@@ -166,15 +168,24 @@ def add_member(
     return member
 
 
-def end_credentials(db: Session, user: User, *, actor: Actor, now: datetime) -> None:
-    """End all of the person's sessions and revoke all of their keys, in every organization.
+def end_credentials(db: Session, user: User, *, actor: Actor, now: datetime, but: str | None = None) -> None:
+    """End the person's sessions but `but`, and all their keys and approvals of terminals, in every organization.
 
     Whoever held them may have proved nothing about the address: anybody can make an organization and invite one.
     """
     for session in queries.every_session(db, user.id):
-        end_session(db, session, actor=actor)
+        if session.id != but:
+            end_session(db, session, actor=_in_trail_of(session.organization_id, actor))
     for key in queries.living_keys(db, user.id):
-        revoke_api_key(db, key, actor=actor, now=now)
+        revoke_api_key(db, key, actor=_in_trail_of(key.organization_id, actor), now=now)
+    devices.forget_approvals(db, user.id)
+
+
+def _in_trail_of(organization_id: str, actor: Actor) -> Actor:
+    """As another organization's trail may name them: not from where."""
+    if organization_id == actor.organization_id:
+        return actor
+    return replace(actor, organization_id=organization_id, ip=None, request_id=None)
 
 
 def begin_session(

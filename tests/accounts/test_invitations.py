@@ -11,6 +11,8 @@ from starlette.testclient import TestClient
 
 from app.accounts.invitations.models import Invitation
 from app.accounts.invitations.service import LIFE
+from app.accounts.providers.models import Identity
+from app.accounts.queries import user_by_email
 from app.db import utcnow
 from tests.accounts.people import (
     API,
@@ -23,7 +25,7 @@ from tests.accounts.people import (
     switch,
     token_of,
 )
-from tests.conftest import House
+from tests.conftest import SAME_ORIGIN, House
 
 
 @pytest.mark.database
@@ -184,3 +186,79 @@ def test_who_took_an_address_first_loses_it_to_its_owner(house: House, anonymous
     assert me(anonymous)["email"] == "ceo@lab.test"
     house.person("ceo@lab.test")  # whom an administrator of the machine adds to the real organization
     assert anonymous.get(f"{API}/auth/me").status_code == 401
+
+
+def squatted(house: House, email: str) -> TestClient:
+    """A session as `email` of somebody who is not that person: its organization's admin opened the link themself."""
+    mia = house.sign_in(house.person("mia@lab.test"))
+    switch(mia, create_organization(mia, "Trap"))
+    squatter = house.anonymous()
+    squatter.headers.update(SAME_ORIGIN)
+    assert join(squatter, token_of(invite(mia, email))) == 303
+    return squatter
+
+
+def signed_in_by_operator(house: House, email: str) -> TestClient:
+    with house.site.db.read() as db:
+        user = user_by_email(db, email)
+    assert user is not None
+    return house.sign_in(user)
+
+
+@pytest.mark.database
+def test_joining_by_the_link_ends_all_else_that_acts_under_the_address(house: House, admin: TestClient) -> None:
+    squatter = squatted(house, "victim@lab.test")
+    key = house.anonymous()
+    text = squatter.post(f"{API}/api-keys", json={"name": "k", "scopes": []}).json()["secret"]
+    key.headers["Authorization"] = f"Bearer {text}"
+    assert me(key)["email"] == "victim@lab.test"
+    token = token_of(invite(admin, "victim@lab.test"))
+    victim = signed_in_by_operator(house, "victim@lab.test")
+    assert "other sessions end" in victim.get("/join", params={"token": token}).text
+    assert join(victim, token) == 303 and me(victim)["organization"]["id"] == house.home.id
+    assert squatter.get(f"{API}/auth/me").status_code == 401
+    assert key.get(f"{API}/auth/me").status_code == 401
+    assert "api_key.revoked" not in actions_of(admin)  # that organization is none of theirs
+
+
+def test_a_terminal_that_was_approved_before_gets_no_key_afterwards(house: House, admin: TestClient) -> None:
+    squatter = squatted(house, "victim@lab.test")
+    terminal = house.anonymous()
+    device = terminal.post(f"{API}/auth/device", json={"client_id": "lattice"}).json()
+    approval = {"user_code": device["user_code"], "decision": "approve", "days": "3"}
+    assert squatter.post("/device", data=approval).status_code == 200
+    assert join(signed_in_by_operator(house, "victim@lab.test"), token_of(invite(admin, "victim@lab.test"))) == 303
+    asked = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": device["device_code"],
+        "client_id": "lattice",
+    }  # fmt: skip
+    assert terminal.post(f"{API}/auth/device/token", data=asked).json()["error"] == "access_denied"
+
+
+def test_a_session_as_the_invited_address_lets_nobody_in_without_the_link(house: House, admin: TestClient) -> None:
+    squatter = squatted(house, "victim@lab.test")
+    made = invite(admin, "victim@lab.test")
+    switch(squatter, create_organization(squatter, "Own"))  # where it is an admin
+    assert squatter.get(f"{API}/invitations").json()["items"] == []
+    assert squatter.get(f"{API}/invitations/{made['id']}").status_code == 404
+    assert squatter.post(f"{API}/invitations/{made['id']}/resend").status_code == 404
+    assert squatter.post(f"{API}/organizations/{house.home.id}/switch").status_code == 404
+    assert join(squatter, made["id"]) == 410 and join(squatter, "x") == 410
+    assert [o["name"] for o in squatter.get(f"{API}/organizations").json()["items"]] == ["Own", "Trap"]
+
+
+def test_who_a_provider_has_vouched_for_keeps_their_sessions_and_keys(house: House, member: TestClient) -> None:
+    bob = house.person("bob@lab.test")
+    key, other = house.key(user=bob), house.sign_in(bob)
+    with house.site.db.write() as db:
+        db.add(Identity(provider="workos", subject="user_1", user_id=bob.id, created_at=utcnow()))
+    ada = house.admin()
+    switch(ada, create_organization(ada, "Other"))
+    assert join(member, token_of(invite(ada, "bob@lab.test"))) == 303
+    assert me(key)["email"] == me(other)["email"] == "bob@lab.test"
+
+
+def test_the_page_names_the_command_that_lets_the_invited_person_sign_in(house: House, admin: TestClient) -> None:
+    squatted(house, "$(id)@lab.test")
+    page = house.anonymous().get("/join", params={"token": token_of(invite(admin, "$(id)@lab.test"))}).text
+    assert "lattice admin sign-in-link --email &#39;$(id)@lab.test&#39;" in page

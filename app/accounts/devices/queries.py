@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func
+from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from app.accounts.devices.models import DeviceSignIn, DeviceState
@@ -34,3 +34,9 @@ def count_waiting(db: Session, now: datetime) -> int:
 
 def is_taken(db: Session, user_code: str) -> bool:
     return db.exec(select(DeviceSignIn.id).where(DeviceSignIn.user_code == user_code)).first() is not None
+
+
+def forget_approvals(db: Session, user_id: str) -> None:
+    """Deny what the person approved and no terminal has fetched the key of yet."""
+    approved = (col(DeviceSignIn.user_id) == user_id) & (col(DeviceSignIn.state) == DeviceState.APPROVED)
+    db.connection().execute(update(DeviceSignIn).where(approved).values(state=DeviceState.DENIED))

@@ -13,6 +13,7 @@ from app.accounts.invitations import queries, service
 from app.accounts.invitations.answers import InvitationMade, InvitationView, JoinView
 from app.accounts.invitations.models import Invitation, InvitationState
 from app.accounts.models import User
+from app.accounts.providers.protocol import RemoteProvider
 from app.accounts.service import SESSION_LIFE
 from app.web.action import Action, Kind, Limit, Mount, Role
 from app.web.ask import Ask, NewCookie
@@ -86,7 +87,8 @@ def _inviter(db: Session, invitation: Invitation) -> User | None:
 
 def show_join(ask: Ask) -> JoinView:
     token = ask.query.token
-    return JoinView.of(service.look_at(ask.db, token, ask.someone, ask.now), token)
+    by_link = not isinstance(ask.site.provider, RemoteProvider)
+    return JoinView.of(service.look_at(ask.db, token, ask.someone, ask.now), token, by_link=by_link)
 
 
 def join(ask: Ask, body: Join) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -63,7 +64,10 @@ def _fields(invitation: Invitation, inviter: User | None, now: datetime) -> dict
 
 @dataclass(frozen=True, slots=True)
 class JoinView:
-    """The page behind a link. `email` and `organization` are empty for a dead one, `state` says how it died."""
+    """The page behind a link. `email` and `organization` are empty for a dead one, `state` says how it died.
+
+    `command`: what an operator runs to let an invited person sign in who has an account; None where a provider does.
+    """
 
     standing: Standing
     state: InvitationState | None
@@ -71,9 +75,11 @@ class JoinView:
     email: str
     organization: str
     role: Role | None
+    ends_others: bool
+    command: str | None
 
     @classmethod
-    def of(cls, opened: Opened, token: str) -> JoinView:
+    def of(cls, opened: Opened, token: str, *, by_link: bool) -> JoinView:
         invitation, organization = opened.invitation, opened.organization
         return cls(
             opened.standing,
@@ -82,4 +88,6 @@ class JoinView:
             invitation.email if invitation else "",
             organization.name if organization else "",
             invitation.role if invitation else None,
+            opened.ends_others,
+            f"lattice admin sign-in-link --email {shlex.quote(invitation.email)}" if invitation and by_link else None,
         )

@@ -1,7 +1,9 @@
 """Inviting people into an organization and letting them in. Decisions, not HTTP; the caller commits.
 
 A link admits one person once. It never signs anybody in as somebody who already belongs to an organization: who
-invites sees the link, and could otherwise become that person everywhere.
+invites sees the link, and could otherwise become that person everywhere. Nor does a session let anybody in without the
+link: where no provider verifies addresses, whoever was invited first by anybody holds the address, so that joining by
+the link ends whatever else acts under it.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from app.accounts.invitations import queries
 from app.accounts.invitations.models import Invitation, InvitationState
 from app.accounts.members.queries import lock
 from app.accounts.models import Membership, Organization, SignInSession, User
+from app.accounts.providers import identities
 from app.db import new_id
 from app.events.record import ADMINS
 from app.web.action import Role
@@ -43,12 +46,16 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A link as it stands for whoever opened it. `state` is None for a link that never was."""
+    """A link as it stands for whoever opened it. `state` is None for a link that never was.
+
+    `ends_others`: joining ends the person's other sessions and their API keys.
+    """
 
     standing: Standing
     state: InvitationState | None = None
     invitation: Invitation | None = None
     organization: Organization | None = None
+    ends_others: bool = False
 
 
 def invite(
@@ -132,7 +139,9 @@ def look_at(db: Session, token: str, me: Principal | None, now: datetime) -> Ope
     if state is not InvitationState.PENDING:
         return Opened(Standing.DEAD, state)
     organization = db.get(Organization, invitation.organization_id)
-    return Opened(_standing(db, invitation, me), state, invitation, organization)
+    standing = _standing(db, invitation, me)
+    ends = standing is Standing.JOIN and me is not None and not identities.is_vouched_for(db, me.user_id)
+    return Opened(standing, state, invitation, organization, ends)
 
 
 def _standing(db: Session, invitation: Invitation, me: Principal | None) -> Standing:
@@ -164,6 +173,8 @@ def accept(
     invitation.accepted_at, invitation.accepted_by = now, user.id
     db.add(invitation)
     _record(db, "invitation.accepted", invitation, actor)
+    if not identities.is_vouched_for(db, user.id):
+        account_service.end_credentials(db, user, actor=actor, now=now, but=me.session_id if me else None)
     _add_member(db, invitation, user, actor, now)
     return _session(db, me, user, invitation, actor, ip=ip, user_agent=user_agent, now=now)
 

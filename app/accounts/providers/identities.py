@@ -25,6 +25,11 @@ def subject_of(db: Session, provider: str, user_id: str) -> str | None:
     return db.exec(select(Identity.subject).where(Identity.provider == provider, Identity.user_id == user_id)).first()
 
 
+def is_vouched_for(db: Session, user_id: str) -> bool:
+    """Whether some provider has said that the address is this person's. With local sign-in nobody does."""
+    return db.exec(select(Identity.subject).where(Identity.user_id == user_id)).first() is not None
+
+
 def user_for(db: Session, provider: str, person: Person, *, organization_id: str, now: datetime) -> User:
     """The user of this identity: linked before, found by the verified address, or made now.
 
