@@ -14,6 +14,7 @@ from app.accounts.invitations.service import LIFE
 from app.accounts.providers.models import Identity
 from app.accounts.queries import user_by_email
 from app.db import utcnow
+from app.web.action import Role
 from tests.accounts.people import (
     API,
     actions_of,
@@ -262,3 +263,39 @@ def test_the_page_names_the_command_that_lets_the_invited_person_sign_in(house: 
     squatted(house, "$(id)@lab.test")
     page = house.anonymous().get("/join", params={"token": token_of(invite(admin, "$(id)@lab.test"))}).text
     assert "lattice admin sign-in-link --email &#39;$(id)@lab.test&#39;" in page
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("how", ["remove", "demote"])
+def test_the_links_of_who_ceases_to_be_an_admin_are_dead(house: House, admin: TestClient, how: str) -> None:
+    rex = house.member("rex@lab.test", Role.ADMIN)
+    theirs, mine = invite(rex, "rex2@lab.test", "admin"), invite(admin, "carol@lab.test")
+    as_member = membership(admin, "rex@lab.test")
+    if how == "remove":
+        assert admin.delete(f"{API}/members/{as_member}").status_code == 204
+    else:
+        assert admin.patch(f"{API}/members/{as_member}", json={"role": "member"}).status_code == 200
+    assert join(house.anonymous(), token_of(theirs)) == 410
+    assert join(house.anonymous(), token_of(mine)) == 303
+    assert "invitation.revoked" in actions_of(admin, theirs["id"])
+    trail = admin.get(f"{API}/events", params={"subject": as_member}).json()["items"]
+    assert trail[0]["data"]["invitations_revoked"] == 1
+
+
+def test_sending_again_makes_it_the_invitation_of_who_has_the_link(house: House, admin: TestClient) -> None:
+    rex = house.member("rex@lab.test", Role.ADMIN)
+    kept, taken = invite(rex, "carol@lab.test"), invite(admin, "rex2@lab.test", "admin")
+    kept = admin.post(f"{API}/invitations/{kept['id']}/resend").json()
+    taken = rex.post(f"{API}/invitations/{taken['id']}/resend").json()
+    assert admin.delete(f"{API}/members/{membership(admin, 'rex@lab.test')}").status_code == 204
+    assert join(house.anonymous(), token_of(taken)) == 410
+    assert join(house.anonymous(), token_of(kept)) == 303
+
+
+def test_who_leaves_leaves_no_links_behind(house: House, admin: TestClient) -> None:
+    rex = house.member("rex@lab.test", Role.ADMIN)
+    token = token_of(invite(rex, "rex2@lab.test", "admin"))
+    own = membership(rex)
+    assert "invitations that nobody has accepted" in rex.get(f"/members/{own}").text
+    assert rex.delete(f"{API}/members/{own}").status_code == 204
+    assert join(house.anonymous(), token) == 410

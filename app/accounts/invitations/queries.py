@@ -48,6 +48,20 @@ def open_for(db: Session, organization_id: str, email: str) -> Invitation | None
     ).first()
 
 
+def pending_of(db: Session, organization_id: str, user_id: str, now: datetime) -> Sequence[Invitation]:
+    """Those that the person sent, as they are now, locked until this transaction ends."""
+    return db.exec(
+        select(Invitation)
+        .where(
+            Invitation.organization_id == organization_id,
+            Invitation.invited_by == user_id,
+            *_in(InvitationState.PENDING, now),
+        )
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
 def by_digest(db: Session, digest: str) -> Invitation | None:
     return db.exec(select(Invitation).where(Invitation.digest == digest)).first()
 

@@ -96,11 +96,15 @@ def _taken(message: str) -> Conflict:
 def resend(
     db: Session, organization_id: str, invitation_id: str, *, actor: Actor, now: datetime
 ) -> tuple[Invitation, str]:
-    """Another link with its full time before it; the one before is dead. Raises Conflict once accepted or revoked."""
+    """Another link with its full time before it; the one before is dead. Raises Conflict once accepted or revoked.
+
+    It is now the invitation of whoever sends it, since they alone have the link.
+    """
     invitation = _held(db, organization_id, invitation_id)
     _refuse_closed(invitation, now)
     token = secrets.token_urlsafe(32)
     invitation.digest, invitation.sent_at, invitation.expires_at = digest_of(token), now, now + LIFE
+    invitation.invited_by = actor.user_id or invitation.invited_by
     db.add(invitation)
     _record(db, "invitation.resent", invitation, actor)
     return invitation, token
@@ -115,6 +119,19 @@ def revoke(db: Session, organization_id: str, invitation_id: str, *, actor: Acto
     invitation.revoked_at = now
     db.add(invitation)
     _record(db, "invitation.revoked", invitation, actor)
+
+
+def revoke_those_of(db: Session, organization_id: str, user_id: str, *, actor: Actor, now: datetime) -> int:
+    """Revoke what the person invited into the organization and nobody has accepted yet; how many there were.
+
+    Whoever may no longer invite may hold links that still would. The caller holds the organization's lock.
+    """
+    pending = queries.pending_of(db, organization_id, user_id, now)
+    for invitation in pending:
+        invitation.revoked_at = now
+        db.add(invitation)
+        _record(db, "invitation.revoked", invitation, actor)
+    return len(pending)
 
 
 def _held(db: Session, organization_id: str, invitation_id: str) -> Invitation:
@@ -160,6 +177,8 @@ def accept(
     Raises Gone for a dead link, Conflict where somebody else is signed in or should be, Invalid without a name.
     """
     found = queries.by_digest(db, digest_of(token))
+    if found is not None:
+        lock(db, found.organization_id)
     invitation = queries.held(db, found.id) if found else None
     if invitation is None or invitation.digest != digest_of(token) or invitation.state(now) is not PENDING:
         raise Gone("This invitation was used, revoked or replaced, or it has expired. Ask for another.")
@@ -192,7 +211,6 @@ def _person(db: Session, invitation: Invitation, name: str, now: datetime) -> Us
 
 
 def _add_member(db: Session, invitation: Invitation, user: User, actor: Actor, now: datetime) -> None:
-    lock(db, invitation.organization_id)
     if accounts.membership(db, invitation.organization_id, user.id) is not None:
         return
     member = Membership(

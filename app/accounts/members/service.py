@@ -14,6 +14,7 @@ from sqlmodel import Session
 from app import events
 from app.accounts import queries as accounts
 from app.accounts import service as account_service
+from app.accounts.invitations import service as invitations
 from app.accounts.members import queries
 from app.accounts.models import Membership, User
 from app.accounts.teams import service as teams
@@ -49,9 +50,10 @@ def set_role(
     db: Session, organization_id: str, membership_id: str, role: Role, *, actor: Actor, now: datetime,
     even_the_last: bool = False,
 ) -> Membership:  # fmt: skip
-    """Raises Conflict where the last admin would cease to be one, NotFound where the member has gone.
+    """Who ceases to be an admin has invited nobody any more: what they sent is revoked.
 
-    With `even_the_last` the provider that keeps the memberships has done it already, and is believed.
+    Raises Conflict where the last admin would cease to be one, NotFound where the member has gone. With
+    `even_the_last` the provider that keeps the memberships has done it already, and is believed.
     """
     member = _held(db, organization_id, membership_id)
     if role is Role.ADMIN:
@@ -62,20 +64,23 @@ def set_role(
         return member
     was, member.role = member.role, role
     db.add(member)
-    name = _name(db, member)
-    events.record(
-        db, actor, "member.role_changed", subject_id=member.id, subject_name=name, data={"was": was, "role": role}
-    )
+    data: dict[str, object] = {"was": was, "role": role}
+    if was is Role.ADMIN:
+        data["invitations_revoked"] = invitations.revoke_those_of(
+            db, organization_id, member.user_id, actor=actor, now=now
+        )
+    events.record(db, actor, "member.role_changed", subject_id=member.id, subject_name=_name(db, member), data=data)
     return member
 
 
 def remove(
     db: Session, organization_id: str, membership_id: str, *, actor: Actor, now: datetime, even_the_last: bool = False
 ) -> None:
-    """End the membership: its keys are revoked, its sessions end, its unfinished jobs go to an admin.
+    """End the membership: keys and invitations are revoked, its sessions end, its unfinished jobs go to an admin.
 
-    A person who leaves stays signed in where they belong to another organization. Raises Conflict for the last admin,
-    unless `even_the_last`: a provider that keeps the memberships has ended it already.
+    Those are its keys, and what it sent and nobody has accepted. A person who leaves stays signed in where they belong
+    to another organization. Raises Conflict for the last admin, unless `even_the_last`: a provider that keeps the
+    memberships has ended it already.
     """
     member = _held(db, organization_id, membership_id)
     if not even_the_last:
@@ -86,13 +91,16 @@ def remove(
     keys = queries.keys_of(db, organization_id, member.user_id)
     for key in keys:
         account_service.revoke_api_key(db, key, actor=actor, now=now)
+    invited = invitations.revoke_those_of(db, organization_id, member.user_id, actor=actor, now=now)
     teams.forget_member(db, organization_id, member.user_id)
     db.delete(member)
     db.flush()
     _end_sessions(db, member, actor, move_on=left)
     events.record(
         db, actor, "member.left" if left else "member.removed", subject_id=member.id, subject_name=name,
-        data={"user": member.user_id, "keys_revoked": len(keys), "jobs_handed_over": jobs},
+        data={
+            "user": member.user_id, "keys_revoked": len(keys), "jobs_handed_over": jobs, "invitations_revoked": invited,
+        },
     )  # fmt: skip
 
 

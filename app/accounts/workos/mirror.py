@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 
 from app import events
 from app.accounts import queries, service
+from app.accounts.invitations import service as invitations
 from app.accounts.members import service as members
 from app.accounts.members.queries import lock
 from app.accounts.models import ApiKey, Membership, Organization, SignInSession, User
@@ -164,6 +165,8 @@ def take_membership(
         return member
     elif member.role is not remote.role:
         data = {"was": member.role, "role": remote.role}
+        if member.role is Role.ADMIN:
+            invitations.revoke_those_of(db, organization.id, user.id, actor=by(organization), now=now)
         events.record(
             db, by(organization), "member.role_changed", subject_id=member.id, subject_name=_called(user), data=data
         )

@@ -1,7 +1,7 @@
 """Our rows of the invitations that WorkOS keeps and mails.
 
 WorkOS may keep several pending ones for an address, each of which lets the person in; here one is open. So one stays,
-and the others are surplus, to be revoked there. A row is never closed while WorkOS lists it as pending.
+and the others are surplus, to be revoked there, as is what was revoked here and WorkOS would still honour.
 """
 
 from __future__ import annotations
@@ -48,17 +48,20 @@ def take_invitations(
 
 
 def surplus(db: Session, remotes: Sequence[InvitationShape], now: datetime) -> list[str]:
-    """WorkOS's ids of those that are pending beside the one that stays. The youngest are left to who sent them."""
+    """WorkOS's ids of those that are pending though revoked here, or beside the one that stays.
+
+    The youngest of the latter are left to who sent them.
+    """
     staying = _staying(db, remotes, now)
-    pending = (r for r in remotes if r.is_pending(now) and r.created_at < now - JUST_NOW)
-    return [r.id for r in pending if r.id not in staying]
+    pending = [r for r in remotes if r.is_pending(now) and r.id not in staying]
+    return [r.id for r in pending if _is_revoked(db, r) or r.created_at < now - JUST_NOW]
 
 
 def _staying(db: Session, remotes: Sequence[InvitationShape], now: datetime) -> set[str]:
-    """Of each address's pending ones the one that is open here, else the oldest."""
+    """Of each address's pending ones the one that is open here, else the oldest that was not revoked here."""
     staying: dict[str, str] = {}
     for remote in remotes:
-        if remote.is_pending(now) and (remote.email not in staying or _is_open(db, remote)):
+        if remote.is_pending(now) and not _is_revoked(db, remote) and (remote.email not in staying or _is_open(db, remote)):
             staying[remote.email] = remote.id
     return set(staying.values())
 
@@ -66,6 +69,11 @@ def _staying(db: Session, remotes: Sequence[InvitationShape], now: datetime) -> 
 def _is_open(db: Session, remote: InvitationShape) -> bool:
     ours = invitation_of(db, remote.id)
     return ours is not None and ours.accepted_at is None and ours.revoked_at is None
+
+
+def _is_revoked(db: Session, remote: InvitationShape) -> bool:
+    ours = invitation_of(db, remote.id)
+    return ours is not None and ours.revoked_at is not None
 
 
 def _take_pending(db: Session, organization: Organization, remote: InvitationShape, now: datetime) -> None:
@@ -77,10 +85,6 @@ def _take_pending(db: Session, organization: Organization, remote: InvitationSha
             role=remote.role, created_at=remote.created_at, sent_at=remote.created_at, expires_at=remote.expires_at,
         )  # fmt: skip
         _record(db, organization, invitation, "created")
-    elif invitation.revoked_at is not None and invitation.revoked_at < now - JUST_NOW:
-        _close_open_one(db, organization, remote, now)
-        invitation.revoked_at = None
-        _record(db, organization, invitation, "resent")
     invitation.expires_at = remote.expires_at
     db.add(invitation)
     db.flush()
