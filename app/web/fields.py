@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints, WithJsonSchema
 
 
 def storable(text: str) -> str:
@@ -30,7 +31,18 @@ Name = Annotated[
     AfterValidator(one_line),
 ]
 FilterText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(storable)]
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,8}_[0-9a-z]{1,40}$")]
+ID_TEXT = re.compile(r"[a-z]{2,8}_[0-9a-z]{1,40}")
+
+
+def id_text(text: str) -> str:
+    if not ID_TEXT.fullmatch(text):
+        raise ValueError(f"{text[:60]!r} is not an id, such as job_01jd2x7k9m.")
+    return text
+
+
+Id = Annotated[
+    str, AfterValidator(id_text), WithJsonSchema({"type": "string", "pattern": r"^[a-z]{2,8}_[0-9a-z]{1,40}$"})
+]
 
 
 def in_range(moment: datetime) -> datetime:

@@ -232,6 +232,7 @@ def test_a_follower_that_is_interrupted_leaves_the_job(signed_in: Terminal) -> N
         (("jobs", "show", "job_nowhere"), 1, "no job"),
         (("jobs", "show", "../auth/me"), 1, "no"),
         (("jobs", "list", "--state", "odd"), 1, "odd"),
+        (("jobs", "stop", "nope"), 1, "'nope' is not an id"),
         (("jobs", "list", "--limit", "0"), 2, "limit"),
         (("whoami", "--url", "not an address"), 2, "address"),
     ],
@@ -261,6 +262,90 @@ def test_a_key_goes_to_its_own_server_alone(terminal: Terminal, key: str) -> Non
     assert "not signed in" in terminal.run("whoami", "--url", "http://localhost:1", status=3)[1]
     terminal.kept.chmod(0o644)
     assert "chmod 600" in terminal.run("whoami", status=1)[1]
+
+
+def keep(terminal: Terminal, text: str, mode: int = 0o600) -> None:
+    terminal.kept.parent.mkdir(parents=True, exist_ok=True)
+    terminal.kept.write_text(text)
+    terminal.kept.chmod(mode)
+
+
+def log_in(terminal: Terminal) -> str:
+    """Log in at the server that the terminal finds by itself; the key that is kept then."""
+    process = terminal.start("login", "--days", "3")
+    sent = {"user_code": code_of(process), "decision": "approve", "scopes[]": ["compute:write"], "days": "3"}
+    assert terminal.server.signed_in().post("/device", data=sent).status_code == 200
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    return str(json.loads(terminal.kept.read_text())["keys"][terminal.server.url])
+
+
+NOT_OURS = ["{", "[]", '{"current": 5, "keys": [1]}', '{"current": null, "keys": {"http://h": 5}}', "[" * 100_000]
+
+
+@pytest.mark.parametrize("text", NOT_OURS, ids=["cut", "list", "types", "key", "deep"])
+def test_a_file_that_no_login_wrote_is_said_to_be_one(terminal: Terminal, text: str) -> None:
+    keep(terminal, text)
+    assert "`lattice login` writes it anew" in terminal.run("whoami", status=1)[1]
+
+
+def test_where_the_environment_says_all_no_file_is_read(signed_in: Terminal) -> None:
+    keep(signed_in, "{", 0o644)
+    signed_in.run("whoami")
+    del signed_in.variables["LATTICE_API_KEY"]
+    assert "chmod 600" in signed_in.run("whoami", status=1)[1]
+
+
+def test_without_a_home_folder_the_environment_is_enough(signed_in: Terminal) -> None:
+    def whoami() -> subprocess.CompletedProcess[str]:
+        environment = {name: value for name, value in signed_in.environment().items() if name != "HOME"}
+        code = "import pwd; pwd.getpwuid = lambda _: {}[0]; from app.cli.main import main; main()"
+        return subprocess.run(
+            [sys.executable, "-P", "-c", code, "whoami"], env=environment, capture_output=True, text=True, check=False
+        )
+
+    assert whoami().returncode == 0
+    del signed_in.variables["LATTICE_API_KEY"]
+    nowhere = whoami()
+    assert nowhere.returncode == 1 and "set HOME" in nowhere.stderr and "Traceback" not in nowhere.stderr
+
+
+def test_login_replaces_what_is_kept_and_revokes_it(serving: Server, terminal: Terminal) -> None:
+    """Also where others could read the file: that login would cure it is what was advised."""
+    terminal.variables = {"LATTICE_URL": ""}  # the address is the kept one
+    old = str(serving.with_key("compute:write").headers["Authorization"]).removeprefix("Bearer ")
+    other = {"http://other.test": "lk_other"}
+    keep(terminal, json.dumps({"current": serving.url, "keys": {serving.url: old, **other}}), 0o644)
+    new = log_in(terminal)
+    assert terminal.kept.stat().st_mode & 0o777 == 0o600
+    assert json.loads(terminal.kept.read_text())["keys"] == {serving.url: new, **other}
+    assert serving.client(Authorization=f"Bearer {old}").get("/api/v1/auth/me").status_code == 401
+    assert new != old and serving.url in terminal.out("whoami")
+
+
+def test_login_replaces_a_file_that_is_none_or_that_others_could_have_written(terminal: Terminal) -> None:
+    for text, mode in (("{", 0o600), ('{"current": "http://evil.test", "keys": {}}', 0o666)):
+        keep(terminal, text, mode)
+        key = log_in(terminal)
+        assert json.loads(terminal.kept.read_text()) == {
+            "current": terminal.server.url, "keys": {terminal.server.url: key},
+        }  # fmt: skip
+
+
+def test_a_new_key_that_cannot_be_kept_is_revoked_and_the_old_one_stays(serving: Server, terminal: Terminal) -> None:
+    old = log_in(terminal)
+    process = terminal.start("login")
+    code = code_of(process)
+    terminal.kept.unlink()
+    terminal.kept.mkdir()  # so that nothing can be put there
+    sent = {"user_code": code, "decision": "approve", "scopes[]": ["compute:write"], "days": "3"}
+    browser = serving.signed_in()
+    assert browser.post("/device", data=sent).status_code == 200
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1 and "can't be written" in err and "Traceback" not in err
+    assert serving.client(Authorization=f"Bearer {old}").get("/api/v1/auth/me").status_code == 200
+    newest = browser.get("/api/v1/api-keys").json()["items"][0]
+    assert newest["state"] == "revoked" and not list(terminal.kept.parent.glob(".*"))
 
 
 def test_completion_is_offered(terminal: Terminal) -> None:

@@ -1,14 +1,17 @@
 """Where the API keys of `lattice login` are kept: one file in the user's config folder that nobody else may read.
 
-A key belongs to one server's address and is never sent to another. LATTICE_URL and LATTICE_API_KEY go before it.
+A key belongs to one server's address and is never sent to another. LATTICE_URL and LATTICE_API_KEY go before it: where
+both say all there is to know, the file is not looked at.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,21 +30,40 @@ class Credential:
     from_environment: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the file holds: the server of the last login, and the key of each server."""
+
+    current: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
 def path() -> Path:
     """`$XDG_CONFIG_HOME/lattice/credentials.json`."""
     base = os.environ.get("XDG_CONFIG_HOME", "")
-    folder = Path(base) if base.startswith("/") else Path.home() / ".config"
+    try:
+        folder = Path(base) if base.startswith("/") else Path.home() / ".config"
+    except RuntimeError:  # neither HOME nor the list of users has it
+        raise ClientError("You have no home folder: set HOME, or both LATTICE_URL and LATTICE_API_KEY.") from None
     return folder / "lattice" / "credentials.json"
 
 
 def current(url: str = "") -> Credential:
     """The server that is meant (`url`, LATTICE_URL, that of the last login) and the key for it."""
-    kept = _read()
-    where = checked_url(url or os.environ.get("LATTICE_URL", "") or kept.get("current") or DEFAULT_URL)
-    given = os.environ.get("LATTICE_API_KEY", "")
+    named, given = url or os.environ.get("LATTICE_URL", ""), os.environ.get("LATTICE_API_KEY", "")
+    kept = Kept() if named and given else _read()
+    where = checked_url(named or kept.current or DEFAULT_URL)
     if given:
         return Credential(where, given, from_environment=True)
-    return Credential(where, kept.get("keys", {}).get(where))
+    return Credential(where, kept.keys.get(where))
+
+
+def to_be_replaced(url: str = "") -> Credential:
+    """As `current`, for a login: a file that can't be used is no obstacle, since it is written anew."""
+    kept = _usable()
+    where = checked_url(url or os.environ.get("LATTICE_URL", "") or kept.current or DEFAULT_URL)
+    given = os.environ.get("LATTICE_API_KEY", "")
+    return Credential(where, given or kept.keys.get(where), from_environment=bool(given))
 
 
 def needed(url: str = "") -> Credential:
@@ -52,13 +74,11 @@ def needed(url: str = "") -> Credential:
 
 
 def keep(url: str, key: str) -> None:
-    kept = _read()
-    _write({"current": url, "keys": {**kept.get("keys", {}), url: key}})
+    _write({"current": url, "keys": {**_usable().keys, url: key}})
 
 
 def forget(url: str) -> None:
-    kept = _read()
-    keys = {where: key for where, key in kept.get("keys", {}).items() if where != url}
+    keys = {where: key for where, key in _read().keys.items() if where != url}
     _write({"current": next(iter(keys), None), "keys": keys})
 
 
@@ -69,17 +89,39 @@ def checked_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
-def _read() -> dict[str, Any]:
+def _read() -> Kept:
     file = path()
     try:
         if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ClientError(f"{file} can be read by others: run `chmod 600 {file}`, or `lattice login` anew.")
-        found = json.loads(file.read_text())
+        return _parsed(file)
     except FileNotFoundError:
-        return {}
+        return Kept()
     except (OSError, ValueError) as wrong:
-        raise ClientError(f"{file} can't be read: {wrong}.", REFUSED) from None
-    return found if isinstance(found, dict) else {}
+        why = wrong.strerror if isinstance(wrong, OSError) else wrong
+        raise ClientError(f"{file} can't be read: {why}. `lattice login` writes it anew.", REFUSED) from None
+
+
+def _usable() -> Kept:
+    """What there is of the file for a login that writes it anew: nothing that others could have written."""
+    file = path()
+    try:
+        written_by_others = file.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        return Kept() if written_by_others else _parsed(file)
+    except (OSError, ValueError):
+        return Kept()
+
+
+def _parsed(file: Path) -> Kept:
+    """Raises ValueError for what no login has written."""
+    try:
+        found = json.loads(file.read_text())
+        current, keys = found["current"] or "", found["keys"]
+        if isinstance(current, str) and all(isinstance(text, str) for pair in keys.items() for text in pair):
+            return Kept(checked_url(current) if current else "", keys)
+    except (AttributeError, KeyError, TypeError, RecursionError, ClientError, json.JSONDecodeError):
+        pass
+    raise ValueError("it is not what `lattice login` writes")
 
 
 def _write(kept: dict[str, Any]) -> None:
@@ -93,4 +135,6 @@ def _write(kept: dict[str, Any]) -> None:
             json.dump(kept, out, indent=1)
         new.replace(file)
     except OSError as wrong:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
         raise ClientError(f"{file} can't be written: {wrong.strerror}.") from None

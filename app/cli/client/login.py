@@ -29,20 +29,16 @@ def login(
     """Sign this terminal in: approve the code that it shows in a browser where you are signed in."""
     from app.cli.client import credentials, output
     from app.cli.client.api import Api
-    from app.cli.client.errors import ClientError
 
-    before = credentials.current(url)
+    before = credentials.to_be_replaced(url)
     asked = {"client_id": CLIENT, "scope": scopes.replace(",", " "), "host": _host(), "days": days}
     with Api(credentials.Credential(before.url, None)) as api:
         device = api.call("POST", "/auth/device", json=asked)
         _show(before.url, device)
         token = _wait(api, device)
-    key = token["access_token"]
-    if before.key and not before.from_environment:
-        with contextlib.suppress(ClientError):  # dead already, or it ends by itself
-            give_back(before)
-    credentials.keep(before.url, key)
-    with Api(credentials.Credential(before.url, key)) as api:
+    after = credentials.Credential(before.url, token["access_token"])
+    _keep_instead(before, after)
+    with Api(after) as api:
         me = api.call("GET", "/auth/me")
     if json:
         output.as_json({"url": before.url, "name": token["name"], "scope": token["scope"], "me": me})
@@ -50,6 +46,22 @@ def login(
         output.say(f"Signed in at {before.url} as {_who(me)}. The key is kept in {credentials.path()}.")
     if before.from_environment:
         output.say("LATTICE_API_KEY is set and goes before it.")
+
+
+def _keep_instead(before: Any, after: Any) -> None:
+    """The old key goes once the new one is kept; a new one that can't be kept goes itself."""
+    from app.cli.client import credentials
+    from app.cli.client.errors import ClientError
+
+    try:
+        credentials.keep(after.url, after.key)
+    except ClientError:
+        with contextlib.suppress(ClientError):
+            give_back(after)
+        raise
+    if before.key and not before.from_environment:
+        with contextlib.suppress(ClientError):  # dead already, or it ends by itself
+            give_back(before)
 
 
 def whoami(url: Url = "", json: Json = False) -> None:
