@@ -111,17 +111,23 @@ def _key_fields(key: ApiKey, user: User, now: datetime) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
+    """`ip` is where it was signed in from, `last_seen_ip` where it was last used."""
+
     id: str
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
     ip: str
+    last_seen_ip: str
     user_agent: str
     current: bool
 
     @classmethod
     def of(cls, s: SignInSession, me: Principal) -> SessionView:
-        return cls(s.id, s.created_at, s.last_seen_at, s.expires_at, s.ip, s.user_agent, current=s.id == me.session_id)
+        return cls(
+            s.id, s.created_at, s.last_seen_at, s.expires_at, s.ip, s.last_seen_ip or s.ip, s.user_agent,
+            current=s.id == me.session_id,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

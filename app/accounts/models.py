@@ -58,7 +58,8 @@ class SignInSession(SQLModel, table=True):
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     expires_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     last_seen_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
-    ip: str = Field(default="", max_length=45)
+    ip: str = Field(default="", max_length=45)  # where it was signed in from
+    last_seen_ip: str | None = Field(default=None, max_length=45)
     user_agent: str = Field(default="", max_length=300)
 
     @property

@@ -1,4 +1,4 @@
-"""Remembers when a key or a session was last used, and writes it down at most once a minute, outside the request."""
+"""Remembers when and from where a key or a session was last used, and writes it once a minute, outside the request."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Touches:
         def find_and_note(db: Session, credential: Credential, now: datetime) -> Principal | None:
             found = find(db, credential, now)
             if found is not None:
-                self._note(found.key_id or found.session_id or "", now, getattr(credential, "ip", ""))
+                self._note(found.key_id or found.session_id or "", now, credential.ip if credential else "")
             return found
 
         return find_and_note
@@ -75,9 +75,8 @@ class Touches:
                     seen = {"last_used_at": at, **({"last_used_ip": ip} if ip else {})}
                     db.connection().execute(update(ApiKey).where(col(ApiKey.id) == used).values(**seen))
                 else:
-                    db.connection().execute(
-                        update(SignInSession).where(col(SignInSession.id) == used).values(last_seen_at=at)
-                    )
+                    seen = {"last_seen_at": at, **({"last_seen_ip": ip} if ip else {})}
+                    db.connection().execute(update(SignInSession).where(col(SignInSession.id) == used).values(**seen))
         times = {used: at for used, (at, _) in noted.items()}
         newest = max(times.values())
         self._written = {k: v for k, v in {**self._written, **times}.items() if newest - v < ONCE_IN}

@@ -30,9 +30,10 @@ class KeyCredential:
 
 @dataclass(frozen=True, slots=True)
 class CookieCredential:
-    """A session id whose signature is right; None when the cookie is bent, so that it is cleared."""
+    """A session id whose signature is right; None when the cookie is bent, so that it is cleared. `ip`: from where."""
 
     session_id: str | None
+    ip: str = ""
 
 
 Credential = KeyCredential | CookieCredential | None
@@ -78,7 +79,7 @@ class Identify:
             is_key = scheme.lower() == "bearer" and key.startswith(KEY_PREFIX) and len(key) < 200
             return KeyCredential(digest_of(key) if is_key else None, ip)
         value = _cookie(headers.get("cookie", ""))
-        return None if value is None else CookieCredential(self.signer.read(value))
+        return None if value is None else CookieCredential(self.signer.read(value), ip)
 
 
 def asked_from(scope: Scope) -> str:

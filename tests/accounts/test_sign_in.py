@@ -160,3 +160,19 @@ def test_sign_in_leads_to_a_path_with_any_letters(house: House, anonymous: TestC
     fields = {"token": link_token(house), "name": "Ada", "next": "/jobs?q=日本&state=a%20b"}
     answer = anonymous.post("/sign-in", data=fields, headers=SAME_ORIGIN)
     assert answer.status_code == 303 and answer.headers["Location"] == "/jobs?q=%E6%97%A5%E6%9C%AC&state=a%20b"
+
+
+@pytest.mark.database
+def test_a_session_tells_where_it_was_last_used(house: House, admin: TestClient) -> None:
+    elsewhere = TestClient(house.app, base_url=HOME, client=("203.0.113.7", 1), cookies=dict(admin.cookies))
+    house.clients.append(elsewhere)
+    assert elsewhere.get("/api/v1/auth/me").status_code == 200
+    house.app.state.touches.write()
+    session = next(s for s in elsewhere.get("/api/v1/settings/sessions").json()["items"] if s["current"])
+    assert (session["ip"], session["last_seen_ip"]) == ("testclient", "203.0.113.7")
+    assert "203.0.113.7" in elsewhere.get("/settings/sessions").text
+
+
+def test_a_session_that_was_not_used_yet_was_seen_where_it_began(house: House, admin: TestClient) -> None:
+    session = admin.get("/api/v1/settings/sessions").json()["items"][0]
+    assert session["ip"] == session["last_seen_ip"] == "testclient"
