@@ -1,7 +1,7 @@
 """where a session was last used
 
 Revision ID: dc36ef7350cc
-Revises: a23286a57a6c
+Revises: 227bd5e71c77
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "dc36ef7350cc"
-down_revision: str | None = "a23286a57a6c"
+down_revision: str | None = "227bd5e71c77"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
