@@ -60,8 +60,8 @@ def surplus(db: Session, remotes: Sequence[InvitationShape], now: datetime) -> l
 def _staying(db: Session, remotes: Sequence[InvitationShape], now: datetime) -> set[str]:
     """Of each address's pending ones the one that is open here, else the oldest that was not revoked here."""
     staying: dict[str, str] = {}
-    for remote in remotes:
-        if remote.is_pending(now) and not _is_revoked(db, remote) and (remote.email not in staying or _is_open(db, remote)):
+    for remote in (r for r in remotes if r.is_pending(now) and not _is_revoked(db, r)):
+        if remote.email not in staying or _is_open(db, remote):
             staying[remote.email] = remote.id
     return set(staying.values())
 
