@@ -116,13 +116,13 @@ class DirectoryWorker:
             if ours is None:
                 return
             snapshot = Snapshot(organization_id, ours.name, (), (), tuple(known))  # it was deleted there
-        self._revoke_surplus(snapshot)
         with self._db.write() as db:
             lease.check(db, self._held)
             mirror.take_over(db, snapshot, self._site.settings, self._clock())
+        self._revoke_surplus(snapshot)
 
     def _revoke_surplus(self, snapshot: Snapshot) -> None:
-        """Of several invitations for an address one can be seen and revoked here; the others may let nobody in."""
+        """What was revoked here, by the mirror a moment ago too, and what can't be seen here, may let nobody in."""
         with self._db.read() as db:
             surplus = mirrored_invitations.surplus(db, snapshot.invitations, self._clock())
         for invitation_id in surplus:
