@@ -91,7 +91,8 @@ class Outcome:
             self._reasons[attempt.job_id] = None
 
     def _end(self, attempt: OpenAttempt, seen: Observation, *, closed: bool) -> None:
-        seen = replace(seen, finished_at=seen.finished_at or self.now)
+        began = seen.started_at or attempt.started_at  # an engine that lost it does not know any more
+        seen = replace(seen, started_at=began, finished_at=seen.finished_at or self.now)
         self._changes.set(
             attempt, phase=seen.phase, started_at=seen.started_at, finished_at=seen.finished_at,
             exit_code=seen.exit_code, signal=seen.signal, cause=seen.cause, detail=seen.detail[:500],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,6 +103,31 @@ def test_a_killed_supervisor_is_a_lost_machine(runs: Runs) -> None:
     assert (seen.phase, seen.cause) == (Phase.LOST, EndCause.MACHINE_LOST)
     assert not is_running(child)
     assert LocalEngine(runs.home, node_name="here").observe({attempt: attempt})[attempt] == seen
+
+
+def test_an_attempt_whose_folder_is_removed_is_ended_and_lost(runs: Runs) -> None:
+    attempt = runs.start("setsid sleep 300 & echo child $!; sleep 300")
+    runs.says(attempt, b"child ")
+    child, supervisor = int(runs.log(attempt).split()[1]), int(claim_of(runs, attempt)["pid"])
+    runs.until(attempt, lambda seen: seen.phase is Phase.RUNNING)
+    shutil.rmtree(runs.home / "attempts" / attempt)
+    seen = runs.end_of(attempt)
+    assert (seen.phase, seen.cause) == (Phase.LOST, EndCause.MACHINE_LOST)
+    assert seen.started_at and "folder is gone" in seen.detail
+    assert not is_running(child)
+    assert runs.engine.read_log(attempt, attempt, 0, 100) == LogPiece(start=0, data=b"", complete=True)
+    wait_until(lambda: not is_running(supervisor), what="its supervisor has ended")
+
+
+def test_a_disk_that_is_away_ends_nothing(runs: Runs) -> None:
+    attempt = runs.start("sleep 300")
+    runs.until(attempt, lambda seen: seen.phase is Phase.RUNNING)
+    attempts, away = runs.home / "attempts", runs.home / "away"
+    attempts.rename(away)
+    seen = runs.engine.observe({attempt: attempt}).get(attempt)
+    assert seen is None or seen.phase is Phase.RUNNING
+    away.rename(attempts)
+    assert runs.look(attempt).phase is Phase.RUNNING
 
 
 def test_a_lost_jobs_folders_are_closed_and_its_user_is_free(runs: Runs) -> None:

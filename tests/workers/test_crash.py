@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from app.jobs.models import JobState
 from app.site import Site
+from app.stores.objects import StoreError
 from app.workers import lease
 from tests.jobs.rows import Home, attempts, stop, submit, totals
 from tests.workers.hands import Hands
@@ -147,8 +149,48 @@ def test_an_attempt_that_vanished_is_followed_by_another_where_recovery_allows_i
     moved.until_ended(job_id)
 
 
+def test_an_attempt_whose_folder_is_removed_fails_with_that_reason(site: Site, home: Home, hands: Hands) -> None:
+    job_id = submit(site, home, "exec sleep 600")
+    hands.until_state(job_id, JobState.RUNNING)
+    supervisor, folder = supervisor_of(site, job_id)
+    shutil.rmtree(folder)
+    os.kill(supervisor, signal.SIGKILL)
+    (job,) = hands.until_ended(job_id)
+    assert (job.state, job.reason_code) == (JobState.FAILED, "machine_lost") and job.started_at
+
+
+def test_an_attempt_whose_folder_is_removed_is_ended_by_a_stop_too(site: Site, home: Home, hands: Hands) -> None:
+    job_id = submit(site, home, "echo up; exec sleep 600")
+    hands.until(lambda: hands.log(job_id) == "up\n", "its first line")
+    shutil.rmtree(supervisor_of(site, job_id)[1])
+    stop(site, home, job_id)
+    (job,) = hands.until_ended(job_id)
+    assert job.reason_code == "machine_lost" and hands.log(job_id) == "up\n"
+
+
+def test_an_attempt_that_ended_before_its_folder_was_removed_keeps_its_end(
+    site: Site, home: Home, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submit(site, home, "echo up; exit 3")
+    with monkeypatch.context() as patch:
+        patch.setattr(site.logs, "append", full)
+        hands.until(lambda: [a for a in attempts(site, job_id) if a.finished_at], "its end is known, its log not")
+    shutil.rmtree(supervisor_of(site, job_id)[1])
+    (job,) = hands.again().until_ended(job_id)
+    assert (job.reason_code, job.exit_code) == ("exited", 3)
+
+
+def full(*_: object) -> None:
+    raise StoreError("no space left on the disk")
+
+
 def lose(site: Site, job_id: str) -> None:
     """Kill the attempt's supervisor, as a container that restarts does."""
+    os.kill(supervisor_of(site, job_id)[0], signal.SIGKILL)
+
+
+def supervisor_of(site: Site, job_id: str) -> tuple[int, Path]:
+    """Its process, and the folder in which it writes."""
     (attempt,) = attempts(site, job_id)
-    claim = (site.datadir.path / "local" / "attempts" / attempt.id / "claim").read_text()
-    os.kill(int(re.findall(r"^pid (\d+)$", claim, re.MULTILINE)[0]), signal.SIGKILL)
+    folder = site.datadir.path / "local" / "attempts" / attempt.id
+    return int(re.findall(r"^pid (\d+)$", (folder / "claim").read_text(), re.MULTILINE)[0]), folder

@@ -25,7 +25,6 @@ from app.engines.local.plan import Plan, make_plan, paths_of
 from app.engines.local.uids import give_folder, hold_uid
 from app.engines.local.wake import Wake
 from app.engines.protocol import (
-    EndCause,
     EngineError,
     Gpu,
     Isolation,
@@ -216,8 +215,6 @@ class LocalEngine:
         try:
             seen = watched.observe()
             if seen.phase is Phase.PENDING:
-                if not watched.folder.exists():
-                    return _vanished()
                 self._ensure_supervisor(attempt_id)
         except (OSError, KeyError, ValueError):
             return None  # a full or failing disk says nothing about the job
@@ -280,7 +277,8 @@ class LocalEngine:
     def read_log(self, attempt_id: str, handle: str, offset: int, limit: int) -> LogPiece:
         out = self._folders.attempt(attempt_id) / "out"
         with self._lock:
-            has_ended = self._watch(attempt_id).end() is not None
+            watched = self._watch(attempt_id)
+            has_ended = watched.end() is not None or watched.is_gone
         try:
             start, data = logs.read_piece(out, offset, limit)
             complete = has_ended and start + len(data) >= logs.log_size(out)
@@ -308,7 +306,3 @@ def _remove(*folders: Path) -> None:
             remove_tree(folder)
     except OSError as error:
         raise EngineError(f"{error.filename} could not be removed: {error.strerror}.") from error
-
-
-def _vanished() -> Observation:
-    return Observation(phase=Phase.LOST, cause=EndCause.MACHINE_LOST, detail="Nothing is left of it on this machine.")

@@ -14,6 +14,7 @@ from app.engines.local.machine import boot_id, start_time
 from app.engines.protocol import EndCause, Observation, Phase
 
 LOOK_SECONDS = 1.0  # how often a supervisor's life is looked at
+GONE = "Its folder is gone from this machine; somebody removed it, or the server was restored from a backup."
 
 
 class Watched:
@@ -34,6 +35,11 @@ class Watched:
         return self._claim is not None
 
     @property
+    def is_gone(self) -> bool:
+        """Whether its folder was removed. Where all attempts' folders are away a disk is, which says nothing of it."""
+        return not self.folder.exists() and self.folder.parent.exists()
+
+    @property
     def has_ended(self) -> bool:
         return self._end is not None
 
@@ -47,9 +53,9 @@ class Watched:
         if end := self.end():
             return end
         if not self.is_claimed:
-            return Observation(phase=Phase.PENDING)
+            return self._give_up() if self.is_gone else Observation(phase=Phase.PENDING)
         if why := self._why_lost():
-            return self.end() or self._close(why)
+            return self.end() or (self._give_up() if self.is_gone else self._close(why))
         assert self._claim is not None
         return Observation(phase=self._phase(), started_at=_time(self._claim.get("started")), log_size=self._log_size())
 
@@ -73,6 +79,8 @@ class Watched:
             return ""
         self._look_at = time.monotonic() + LOOK_SECONDS
         assert self._claim is not None
+        if self.is_gone:
+            return GONE
         if self._claim.get("boot") != boot_id():
             return "The machine restarted while it ran."
         if start_time(int(self._claim["pid"])) != self._claim["start"]:
@@ -87,6 +95,18 @@ class Watched:
         end = self.end()
         assert end is not None
         return end
+
+    def _give_up(self) -> Observation:
+        """Without its folder it can neither be stopped nor tell its end, so what still runs of it is ended here.
+
+        Nothing is touched unless its claim was seen here: the server may be the restored copy of one that runs it.
+        """
+        started_at = None
+        if self._claim is not None:
+            kill_leftovers(self.attempt_id, {})
+            started_at = _time(self._claim.get("started"))
+        self._end = Observation(phase=Phase.LOST, started_at=started_at, cause=EndCause.MACHINE_LOST, detail=GONE)
+        return self._end
 
     def _last_sign(self) -> float:
         """When it was last seen alive: its newest output, or its claim."""

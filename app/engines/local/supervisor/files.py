@@ -112,6 +112,8 @@ def write_end(outcome: Record) -> None:
             sync("ended.new")
             posix.rename("ended.new", "ended")
             return sync(".")
+        except FileNotFoundError:
+            return None  # its folder was removed: nobody will look here
         except OSError:
             time.sleep(1)  # the disk may come back, and nobody else knows how the job ended
 
