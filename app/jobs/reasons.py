@@ -61,7 +61,7 @@ class ReasonCode(StrEnum):
     COMMAND_NOT_FOUND = "command_not_found"
     SETUP_FAILED = "setup_failed"  # exit_code
     NOT_STARTED = "not_started"  # detail
-    MACHINE_LOST = "machine_lost"  # node
+    MACHINE_LOST = "machine_lost"  # node, detail: what is known of it; absent in older rows
     ENDED = "ended"  # detail: the engine knows no more
 
 
@@ -231,6 +231,14 @@ def _detail(text: str, args: _Blank) -> str:
     return f"{text}: {args['detail']}" if args["detail"] else text
 
 
+def _lost(args: _Blank, _: Live) -> str:
+    detail = str(args["detail"]).removesuffix(".")
+    if not detail:
+        return f"{args['node'] or 'its machine'} restarted or vanished while it ran"
+    where = f" on {args['node']}" if args["node"] else ""
+    return f"lost{where}: {detail[:1].lower()}{detail[1:]}"
+
+
 SENTENCES: Mapping[ReasonCode, Callable[[_Blank, Live], str]] = {
     ReasonCode.SUBMITTED: lambda a, live: f"waiting to be placed in {_pool(live)}",
     ReasonCode.WAITING_FOR_GPUS: _gpus,
@@ -271,7 +279,7 @@ SENTENCES: Mapping[ReasonCode, Callable[[_Blank, Live], str]] = {
     ),
     ReasonCode.SETUP_FAILED: lambda a, live: f"setup failed with exit code {a.number('exit_code')}, so run never began",
     ReasonCode.NOT_STARTED: lambda a, live: _detail("could not be started", a),
-    ReasonCode.MACHINE_LOST: lambda a, live: f"{a['node'] or 'its machine'} restarted or vanished while it ran",
+    ReasonCode.MACHINE_LOST: _lost,
     ReasonCode.ENDED: lambda a, live: str(a["detail"]) or "ended for a reason that its engine does not know",
 }
 
@@ -333,5 +341,7 @@ ENDS: Mapping[EndCause, Callable[[Observation, EndFacts], Reason]] = {
     EndCause.COMMAND_NOT_FOUND: lambda seen, facts: Reason(ReasonCode.COMMAND_NOT_FOUND),
     EndCause.SETUP_FAILED: lambda seen, facts: Reason(ReasonCode.SETUP_FAILED, {"exit_code": seen.exit_code}),
     EndCause.NOT_STARTED: lambda seen, facts: Reason(ReasonCode.NOT_STARTED, {"detail": seen.detail}),
-    EndCause.MACHINE_LOST: lambda seen, facts: Reason(ReasonCode.MACHINE_LOST, {"node": facts.node}),
+    EndCause.MACHINE_LOST: lambda seen, facts: Reason(
+        ReasonCode.MACHINE_LOST, {"node": facts.node, "detail": seen.detail}
+    ),
 }

@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from app.engines.protocol import EndCause, Observation, Phase, Signal
 from app.jobs.models import ATTEMPT, JOB, LOG, JobState
+from app.pools.shares import load_shares
 from app.stores.logs import LogState
 
 
@@ -34,6 +35,7 @@ class OpenAttempt:
     stop_hastened: bool
     log_collected: int
     log_start: int
+    shares: str
     job_state: JobState
     reason_code: str | None
     stop_requested_at: datetime | None
@@ -50,6 +52,12 @@ class OpenAttempt:
         return self.finished_at is not None
 
     @property
+    def first_node(self) -> str | None:
+        """Where its first share is."""
+        shares = load_shares(self.shares)
+        return shares[0].node if shares else None
+
+    @property
     def last_seen(self) -> Observation:
         """What the row keeps of the end."""
         return Observation(
@@ -61,6 +69,7 @@ class OpenAttempt:
 _ATTEMPT_COLUMNS = (
     "id", "job_id", "number", "phase", "handle", "started_at", "finished_at", "exit_code", "signal", "cause",
     "detail", "stop_sent_at", "stop_hastened", "log_collected", "log_start",
+    "shares",
 )  # fmt: skip
 _JOB_COLUMNS = (
     "reason_code", "stop_requested_at", "stop_by", "stop_at_once", "stop_signal", "stop_grace", "max_duration",

@@ -153,7 +153,7 @@ class _Known:
         stopped = StopReason.REQUESTED if told else None
         facts = EndFacts(
             max_duration=attempt.max_duration, memory_tenths=attempt.memory_tenths, stopped=stopped,
-            by=self._names.get(attempt.stop_by or ""),
+            by=self._names.get(attempt.stop_by or ""), node=attempt.first_node,
         )  # fmt: skip
         errors = self._own_errors(attempt) if recovery and recovery.max_restarts_on_errors else 0
         return Ending(

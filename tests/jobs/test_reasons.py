@@ -47,6 +47,10 @@ LAB = Live(
         (C.SETUP_FAILED, {"exit_code": 2}, "setup failed with exit code 2, so run never began"),
         (C.NOT_STARTED, {"detail": "no such image"}, "could not be started: no such image"),
         (C.MACHINE_LOST, {"node": None}, "its machine restarted or vanished while it ran"),
+        (C.MACHINE_LOST, {"node": "n1"}, "n1 restarted or vanished while it ran"),
+        (C.MACHINE_LOST, {"node": "n1", "detail": "The machine restarted while it ran."},
+         "lost on n1: the machine restarted while it ran"),
+        (C.MACHINE_LOST, {"detail": "Its folder is gone."}, "lost: its folder is gone"),
     ],
 )  # fmt: skip
 def test_a_sentence_that_a_person_can_act_on(

@@ -16,6 +16,7 @@ from app.jobs.models import JobState
 from app.site import Site
 from app.stores.objects import StoreError
 from app.workers import lease
+from tests.conftest import House
 from tests.jobs.rows import Home, attempts, stop, submit, totals
 from tests.workers.hands import Hands
 from tests.workers.meddling import Killed, Meddling, kill
@@ -133,6 +134,16 @@ def test_an_attempt_that_vanished_fails_with_that_reason(site: Site, home: Home,
     lose(site, job_id)
     (job,) = hands.again().until_ended(job_id)
     assert (job.state, job.reason_code) == (JobState.FAILED, "machine_lost")
+
+
+def test_a_killed_supervisor_is_told_as_what_it_is(site: Site, home: Home, house: House, hands: Hands) -> None:
+    job_id = submit(site, home, "exec sleep 600")
+    hands.until_state(job_id, JobState.RUNNING)
+    lose(site, job_id)
+    hands.until_ended(job_id)
+    job = house.key().get(f"/api/v1/jobs/{job_id}").json()
+    why = "lost on node: its supervisor vanished; its container restarted, or somebody killed it"
+    assert (job["reason"], job["attempts"][0]["end_reason"]) == (why, why)
 
 
 def test_an_attempt_that_vanished_is_followed_by_another_where_recovery_allows_it(
