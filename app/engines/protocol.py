@@ -160,7 +160,7 @@ class Observation:
     finished_at: datetime | None = None
     exit_code: int | None = None
     signal: int | None = None
-    cause: EndCause | None = None  # set when phase is ENDED or LOST
+    cause: EndCause | None = None  # when phase is ENDED or LOST; when STOPPING, why it is stopped without an order
     detail: str = ""  # one sentence where the cause alone does not say enough
     log_size: int = 0  # bytes written so far, cut ones included
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.accounts.answers import Owner
 from app.jobs.models import JobState, Visibility
+from app.jobs.reasons import plain_sentence
 from app.web.paging import Page
 
 
@@ -18,7 +19,7 @@ class JobSummary:
     id: str
     name: str
     state: JobState
-    reason: str | None
+    reason: str
     pool: str
     pool_id: str
     owner: Owner
@@ -34,6 +35,11 @@ class JobSummary:
     exit_code: int | None
     attempt: int | None
     queue_position: int | None
+
+    @property
+    def news(self) -> str | None:
+        """The reason where it says more than the state does: pages draw no "running in pool local" on each row."""
+        return None if self.reason == plain_sentence(self.state, self.pool) else self.reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ import orjson
 from sqlmodel import Session
 
 from app.jobs.models import JobState
-from app.jobs.reasons import Live, Reason, ReasonCode
+from app.jobs.queries import user_name
+from app.jobs.reasons import Live, Reason, ReasonCode, plain_sentence
 from app.jobs.states import ACTIVE
 from app.pools.known import KnownPool, known_pool, rooms_of
 from app.pools.queries import NodeRoom
@@ -27,14 +28,17 @@ class LiveReader:
         self._db = db
         self._pools = {pool.id: pool for pool in pools}
         self._rooms: dict[str, list[NodeRoom]] = {}
+        self._names: dict[str | None, str | None] = {}  # of those who stopped jobs
         self._said: dict[tuple[Any, ...], str] = {}  # most jobs of a list wait for the same
 
-    def reason(self, row: Any, position: int | None) -> str | None:
-        """The sentence for a job's row, or None where its state says it all."""
+    def reason(self, row: Any, position: int | None) -> str:
+        """The sentence for a job's row."""
         if row.state in ACTIVE and (fault := self._pool(row).fault):
             return f"{Reason(ReasonCode.NOT_ANSWERING).sentence(Live(pool=row.pool))}: {fault}"
+        if row.state in ACTIVE and row.is_told and row.reason_code != ReasonCode.LOG_WAITS:
+            return self._stopping(row)
         if row.reason_code is None:
-            return None
+            return plain_sentence(row.state, row.pool)
         code = CODES.get(row.reason_code)
         if code is None:
             return str(row.reason_code).replace("_", " ")
@@ -45,6 +49,13 @@ class LiveReader:
         if key not in self._said:
             self._said[key] = self._sentence(row, code, ahead)
         return self._said[key]
+
+    def _stopping(self, row: Any) -> str:
+        """Told from the intent itself, so that the answer to a stop has it before a worker has seen it."""
+        if row.stop_by not in self._names:
+            self._names[row.stop_by] = user_name(self._db, row.stop_by) if row.stop_by else None
+        code = ReasonCode.STOPPING_NOW if row.stop_at_once else ReasonCode.STOPPING
+        return Reason(code, {"by": self._names[row.stop_by], "grace": row.stop_grace}).sentence()
 
     def _sentence(self, row: Any, code: ReasonCode, ahead: int | None) -> str:
         args = orjson.loads(row.reason_args)

@@ -34,6 +34,7 @@ SUMMARY = (
     POOL.c.name.label("pool"), JOB.c.owner_id, USER.c.name.label("owner_name"), USER.c.email.label("owner_email"),
     JOB.c.visibility, JOB.c.priority, JOB.c.queue_rank, JOB.c.num_nodes, JOB.c.cpu_tenths, JOB.c.memory_tenths,
     JOB.c.accelerators, JOB.c.created_at, JOB.c.started_at, JOB.c.finished_at, JOB.c.exit_code, JOB.c.attempt_number,
+    JOB.c.stop_requested_at.is_not(None).label("is_told"), JOB.c.stop_by, JOB.c.stop_at_once, JOB.c.stop_grace,
 )  # fmt: skip
 JOINED = JOB.join(POOL, POOL.c.id == JOB.c.pool_id).join(USER, USER.c.id == JOB.c.owner_id)
 

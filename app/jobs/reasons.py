@@ -17,6 +17,7 @@ from signal import Signals
 
 from app.engines.protocol import EndCause, Observation, StopReason
 from app.jobs.durations import format_duration
+from app.jobs.models import JobState
 from app.jobs.resources import format_tenths
 
 Args = Mapping[str, str | int | float | None]
@@ -45,6 +46,10 @@ class ReasonCode(StrEnum):
     STARTING = "starting"  # node, num_nodes
     STOPPING = "stopping"  # by, grace
     STOPPING_NOW = "stopping_now"  # by
+    TIMING_OUT = "timing_out"  # max_duration, grace
+    STOPPED_BY_FULL_DISK = "stopped_by_full_disk"  # grace
+    RUNNING = "running"  # never stored: what is said where nothing else is, as is the next one
+    SUCCEEDED = "succeeded"
     NOT_ANSWERING = "not_answering"  # its engine could not be asked
     LOG_WAITS = "log_waits"  # detail: what keeps its log from being stored
     # ended
@@ -190,8 +195,11 @@ def _starting(args: _Blank, _: Live) -> str:
 
 
 def _stopping(args: _Blank, _: Live) -> str:
-    by = f" by {args['by']}" if args["by"] else ""
-    return f"stopped{by}, has up to {format_duration(args.number('grace'))} to finish"
+    return f"{_by('stopped', args)}{_grace(args)}"
+
+
+def _grace(args: _Blank) -> str:
+    return f", has up to {format_duration(args.number('grace'))} to finish"
 
 
 def _requeued(args: _Blank, _: Live) -> str:
@@ -260,6 +268,10 @@ SENTENCES: Mapping[ReasonCode, Callable[[_Blank, Live], str]] = {
     ReasonCode.STARTING: _starting,
     ReasonCode.STOPPING: _stopping,
     ReasonCode.STOPPING_NOW: lambda a, live: _by("being killed, stopped a second time", a),
+    ReasonCode.TIMING_OUT: lambda a, live: f"{_timed_out(a, live)} and is being stopped{_grace(a)}",
+    ReasonCode.STOPPED_BY_FULL_DISK: lambda a, live: f"being stopped, for the disk is full{_grace(a)}",
+    ReasonCode.RUNNING: lambda a, live: f"running in {_pool(live)}",
+    ReasonCode.SUCCEEDED: lambda a, live: "ran to its end",
     ReasonCode.NOT_ANSWERING: lambda a, live: f"{_pool(live)} does not answer, the job may still be running",
     ReasonCode.LOG_WAITS: lambda a, live: _detail("its log can't be stored and is kept on its node until it can", a),
     ReasonCode.EXITED: lambda a, live: f"exited with code {a.number('exit_code')}",
@@ -282,6 +294,17 @@ SENTENCES: Mapping[ReasonCode, Callable[[_Blank, Live], str]] = {
     ReasonCode.MACHINE_LOST: _lost,
     ReasonCode.ENDED: lambda a, live: str(a["detail"]) or "ended for a reason that its engine does not know",
 }
+
+
+PLAIN: Mapping[JobState, ReasonCode] = {
+    JobState.RUNNING: ReasonCode.RUNNING,
+    JobState.SUCCEEDED: ReasonCode.SUCCEEDED,
+}
+"""What is said of a job in a state that needs no reason."""
+
+
+def plain_sentence(state: JobState, pool: str) -> str:
+    return Reason(PLAIN[state]).sentence(Live(pool=pool)) if state in PLAIN else state.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

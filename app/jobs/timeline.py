@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from app.jobs.answers import AttemptView, TimelineStep
+from app.jobs.durations import format_duration
 from app.jobs.models import Job
+from app.jobs.reasons import ReasonCode
 
 
 def timeline(job: Job, attempts: Sequence[AttemptView], stopped_by: str | None) -> list[TimelineStep]:
@@ -14,6 +17,9 @@ def timeline(job: Job, attempts: Sequence[AttemptView], stopped_by: str | None) 
     last = max(attempts, key=lambda attempt: attempt.number, default=None)
     for attempt in attempts:
         steps.extend(_of_attempt(attempt, many=len(attempts) > 1, ends=attempt is not last or not job.finished_at))
+    if job.started_at and job.max_duration and job.reason_code in (ReasonCode.TIMING_OUT, ReasonCode.TIMED_OUT):
+        over = f"its max_duration of {format_duration(job.max_duration)} was over"
+        steps.append(TimelineStep(job.started_at + timedelta(seconds=job.max_duration), "Told to stop", over))
     if job.stop_requested_at:
         steps.append(TimelineStep(job.stop_requested_at, "Told to stop", f"by {stopped_by}" if stopped_by else None))
     if job.finished_at:

@@ -49,7 +49,7 @@ def summaries(db: Session, rows: Sequence[Row[Any]]) -> list[JobSummary]:
     return [JobSummary(**_summary(row, live.reason(row, position), position)) for row, position in placed]
 
 
-def _summary(row: Any, reason: str | None, position: int | None) -> dict[str, Any]:
+def _summary(row: Any, reason: str, position: int | None) -> dict[str, Any]:
     return {
         "id": row.id, "name": row.name, "state": row.state, "reason": reason, "pool": row.pool,
         "pool_id": row.pool_id, "owner": Owner(row.owner_id, row.owner_name, row.owner_email),

@@ -16,6 +16,7 @@ from sqlmodel import Session
 
 from app.accounts.models import User
 from app.engines.protocol import EndCause, Observation, Phase, StopReason
+from app.events import record
 from app.jobs.holding import hold
 from app.jobs.models import ATTEMPT, DOCUMENT, JOB, JobState
 from app.jobs.reasons import EX_TEMPFAIL, EndFacts, Reason, ReasonCode
@@ -27,6 +28,7 @@ from app.workers.collector import Collected
 from app.workers.endings import Ending, Next, what_follows
 
 ENDED = (Phase.ENDED, Phase.LOST)
+UNASKED = (ReasonCode.TIMING_OUT, ReasonCode.STOPPED_BY_FULL_DISK)
 
 
 class Outcome:
@@ -72,6 +74,7 @@ class Outcome:
             self._changes.set(attempt, log_collected=collected.reached)
             self._changes.logs[attempt.job_id] = collected.log
         self._tell_of_log(attempt, collected, has_ended=seen.phase in ENDED)
+        self._tell_of_stop(attempt, seen)
         if seen.phase in ENDED:
             closed = collected is not None and collected.complete
             if closed or not attempt.has_ended:
@@ -89,6 +92,16 @@ class Outcome:
             self._reasons[attempt.job_id] = Reason(ReasonCode.LOG_WAITS, {"detail": waits})
         elif is_told and collected is not None and not waits:
             self._reasons[attempt.job_id] = None
+
+    def _tell_of_stop(self, attempt: OpenAttempt, seen: Observation) -> None:
+        """Say of a job that it is being stopped though nobody asked for that."""
+        if seen.phase is not Phase.STOPPING or attempt.stop_requested_at or attempt.reason_code is not None:
+            return
+        if seen.cause is EndCause.TIMED_OUT:
+            args = {"max_duration": attempt.max_duration, "grace": attempt.stop_grace}
+            self._reasons[attempt.job_id] = Reason(ReasonCode.TIMING_OUT, args)
+        elif seen.cause is EndCause.DISK_FULL:
+            self._reasons[attempt.job_id] = Reason(ReasonCode.STOPPED_BY_FULL_DISK, {"grace": attempt.stop_grace})
 
     def _end(self, attempt: OpenAttempt, seen: Observation, *, closed: bool) -> None:
         began = seen.started_at or attempt.started_at  # an engine that lost it does not know any more
@@ -114,7 +127,11 @@ class Outcome:
         moves += [_started(held[j], self._running[j]) for j in sorted(begun) if held[j].state is JobState.STARTING]
         move(db, moves, self.now)
         moved = {step.job.id for step in moves}
-        _write_reasons(db, {j: r for j, r in self._reasons.items() if j not in moved})
+        reasons = {j: r for j, r in self._reasons.items() if j not in moved}
+        _write_reasons(db, reasons)
+        for job_id, reason in reasons.items():
+            if reason is not None and reason.code in UNASKED:
+                _record_stop(db, held[job_id], reason, self.now)
 
     def _stopped(self, job: HeldJob, attempt: OpenAttempt, names: dict[str, str]) -> Move | None:
         by = names.get(attempt.stop_by or "")
@@ -194,6 +211,15 @@ def _afresh(follows: Next) -> dict[str, Any]:
 
 def _system(job: HeldJob) -> Actor:
     return Actor.system(job.organization_id)
+
+
+def _record_stop(db: Session, job: HeldJob, reason: Reason, at: datetime) -> None:
+    """It stays in its state: from `stopping` no job goes on to the queue, as a lost one still may from here."""
+    record(
+        db, _system(job), "job.stopping", subject_id=job.id, subject_name=job.name, at=at,
+        private_to=job.owner_id if job.is_private else None, shared_with=job.shared_with,
+        data={"reason": reason.sentence()},
+    )  # fmt: skip
 
 
 def _names(db: Session, user_ids: Iterable[str | None]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from app.engines.local.machine import boot_id, start_time
 from app.engines.protocol import EndCause, Observation, Phase
 
 LOOK_SECONDS = 1.0  # how often a supervisor's life is looked at
+OWN_CAUSES = {"max_duration": EndCause.TIMED_OUT, "disk_full": EndCause.DISK_FULL}
 GONE = "Its folder is gone from this machine; somebody removed it, or the server was restored from a backup."
 
 
@@ -57,10 +58,19 @@ class Watched:
         if why := self._why_lost():
             return self.end() or (self._give_up() if self.is_gone else self._close(why))
         assert self._claim is not None
-        return Observation(phase=self._phase(), started_at=_time(self._claim.get("started")), log_size=self._log_size())
+        phase, started_at = self._phase(), _time(self._claim.get("started"))
+        cause = self._own_cause() if phase is Phase.STOPPING else None
+        return Observation(phase=phase, started_at=started_at, cause=cause, log_size=self._log_size())
 
     def _phase(self) -> Phase:
         return Phase.STOPPING if any(map(os.path.exists, self._orders)) else Phase.RUNNING
+
+    def _own_cause(self) -> EndCause | None:
+        """Why it is stopped though nobody ordered it."""
+        try:
+            return OWN_CAUSES.get((self.folder / "stopping").read_text())
+        except FileNotFoundError:
+            return None
 
     def _log_size(self) -> int:
         """One look at the newest segment known, unless the next one has begun: it is named by where this one ends."""

@@ -253,7 +253,7 @@ class Attempt:
             return
         try:
             self.tell_job(reason, signal, grace)
-            write_file("stopping", b"")
+            write_file("stopping", self.order.encode())
         except OSError:
             pass  # a full disk must not keep the signal from the job
         if grace > 0:
