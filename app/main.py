@@ -115,7 +115,7 @@ def _opened(settings: Settings, datadir: DataDir, db: Database) -> Site:
         db=db,
         datadir=datadir,
         keyring=keyring,
-        logs=LogStore(store, settings.lattice_log_limit),
+        logs=LogStore(store),
         pulse=Pulse(db),
         cookie_passwords=cookie_passwords(settings, datadir),
         provider=provider,

@@ -42,20 +42,20 @@ class LogSlice:
 
 
 class LogStore:
-    """The logs of all jobs in one store. `limit` is how many bytes of a log are kept.
+    """The logs of all jobs in one store.
 
     Methods raise StoreError where the store fails. Bytes that the store lost read as a gap, not as an error.
     """
 
-    def __init__(self, store: ObjectStore, limit: int) -> None:
+    def __init__(self, store: ObjectStore) -> None:
         self.store = store
-        self.limit = limit
 
-    def append(self, job_id: str, state: LogState, data: bytes) -> LogState:
-        """Store `data` at `state.size`; the state to keep once this returns."""
+    def append(self, job_id: str, state: LogState, data: bytes, limit: int | None = None) -> LogState:
+        """Store `data` at `state.size`, and keep at most `limit` bytes; the state to keep once this returns."""
         for at, piece in _by_cell(state.size, data):
             self.store.extend(cell_key(job_id, at // CELL), at % CELL, piece)
-        return self._cut(job_id, replace(state, size=state.size + len(data)))
+        longer = replace(state, size=state.size + len(data))
+        return longer if limit is None else self._cut(job_id, longer, limit)
 
     def gap(self, job_id: str, state: LogState, new_start: int) -> LogState:
         """The source lost what it had between `state.size` and `new_start`; the state to keep."""
@@ -153,22 +153,24 @@ class LogStore:
         except NoSuchObject:
             return b""
 
-    def _cut(self, job_id: str, state: LogState) -> LogState:
+    def _cut(self, job_id: str, state: LogState, limit: int) -> LogState:
         """Cut the middle where more than the limit is kept: half stays at the head, up to half at the tail."""
-        if state.kept <= self.limit:
+        if state.kept <= limit:
             return state
-        step = max(1, min(CELL, self.limit // 8))
-        earliest = -(-(state.size - self.limit // 2) // step) * step
+        step = max(1, min(CELL, limit // 8))
+        earliest = -(-(state.size - limit // 2) // step) * step
         cut_to = self._line_start(job_id, max(earliest, state.cut_to), state.size)
-        cut_from = state.cut_from if state.cut_to > state.cut_from else self._line_end(job_id, self.limit // 2)
+        is_fit = state.cut_from < state.cut_to and state.cut_from <= limit // 2
+        cut_from = state.cut_from if is_fit else self._line_end(job_id, limit // 2)
         return self._drop(job_id, state, LogState(state.size, cut_from, cut_to))
 
     def _drop(self, job_id: str, before: LogState, after: LogState) -> LogState:
         """Remove the cells that lie whole in the cut of `after` and did not in that of `before`."""
-        was_cut = before.cut_to > before.cut_from
-        first = max(-(-after.cut_from // CELL), before.cut_to // CELL if was_cut else 0)
+        first = -(-after.cut_from // CELL)
         last = min(after.cut_to, before.size + CELL * (after.size > before.size)) // CELL
-        for cell in range(first, max(first, last)):
+        was_cut = before.cut_to > before.cut_from
+        gone = range(-(-before.cut_from // CELL), before.cut_to // CELL) if was_cut else range(first, first)
+        for cell in (*range(first, min(last, gone.start)), *range(max(first, gone.stop), last)):
             self.store.delete(cell_key(job_id, cell))
         return after
 

@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from app.engines.protocol import EndCause, Observation, Phase, Signal
 from app.jobs.models import ATTEMPT, JOB, LOG, JobState
+from app.pools.models import POOL
 from app.pools.shares import load_shares
 from app.stores.logs import LogState
 
@@ -45,6 +46,7 @@ class OpenAttempt:
     stop_grace: float
     max_duration: float | None
     memory_tenths: int
+    log_limit: int  # its pool's
     log: LogState
 
     @property
@@ -78,9 +80,13 @@ _JOB_COLUMNS = (
 _OPEN = (
     select(
         *(ATTEMPT.c[name] for name in _ATTEMPT_COLUMNS), *(JOB.c[name] for name in _JOB_COLUMNS),
-        JOB.c.state.label("job_state"), LOG.c.size, LOG.c.cut_from, LOG.c.cut_to,
+        JOB.c.state.label("job_state"), LOG.c.size, LOG.c.cut_from, LOG.c.cut_to, POOL.c.log_limit,
     )
-    .select_from(ATTEMPT.join(JOB, JOB.c.id == ATTEMPT.c.job_id).join(LOG, LOG.c.job_id == ATTEMPT.c.job_id))
+    .select_from(
+        ATTEMPT.join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+        .join(LOG, LOG.c.job_id == ATTEMPT.c.job_id)
+        .join(POOL, POOL.c.id == ATTEMPT.c.pool_id)
+    )
     .where(
         ATTEMPT.c.organization_id == bindparam("organization"), ATTEMPT.c.pool_id == bindparam("pool"),
         ATTEMPT.c.closed_at.is_(None),
@@ -95,7 +101,7 @@ def open_attempts(db: Session, organization_id: str, pool_id: str) -> list[OpenA
 
 
 def _attempt(row: Row[Any]) -> OpenAttempt:
-    values = {name: getattr(row, name) for name in (*_ATTEMPT_COLUMNS, *_JOB_COLUMNS, "job_state")}
+    values = {name: getattr(row, name) for name in (*_ATTEMPT_COLUMNS, *_JOB_COLUMNS, "job_state", "log_limit")}
     return OpenAttempt(**values, log=LogState(row.size, row.cut_from, row.cut_to))
 
 

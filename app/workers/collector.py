@@ -86,7 +86,7 @@ class Collector:
             if piece.start > reached:
                 state = self._store.gap(attempt.job_id, state, attempt.log_start + piece.start)
             if piece.data:
-                state = self._store.append(attempt.job_id, state, piece.data)
+                state = self._store.append(attempt.job_id, state, piece.data, attempt.log_limit)
             moved = piece.start + len(piece.data) > reached
             reached = max(reached, piece.start + len(piece.data))
             if piece.complete:

@@ -10,8 +10,6 @@ from app.stores.log_search import find_errors, find_text
 from app.stores.logs import CELL, LINE_LIMIT, LogSlice, LogState, LogStore, cell_key, frame
 from app.stores.objects import FolderStore, ObjectStore, open_store
 
-GIB = 1 << 30
-
 
 @pytest.fixture(params=["folder", "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
@@ -20,7 +18,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
 
 @pytest.fixture
 def logs(store: ObjectStore) -> LogStore:
-    return LogStore(store, GIB)
+    return LogStore(store)
 
 
 def lines(first: int, count: int, width: int = 40) -> bytes:
@@ -65,9 +63,9 @@ def test_an_offset_past_the_end_reads_nothing(logs: LogStore) -> None:
 
 
 def test_past_the_limit_the_middle_is_cut_at_line_ends(store: ObjectStore) -> None:
-    logs, state, text = LogStore(store, 4 * CELL), LogState(), lines(0, 300_000)
+    logs, state, text = LogStore(store), LogState(), lines(0, 300_000)
     for start in range(0, len(text), 900_000):
-        state = logs.append("job_1", state, text[start : start + 900_000])
+        state = logs.append("job_1", state, text[start : start + 900_000], 4 * CELL)
         assert state.kept <= 4 * CELL
     data, gaps = whole(logs, state)
     assert gaps == [(state.cut_from, state.cut_to)]
@@ -78,15 +76,30 @@ def test_past_the_limit_the_middle_is_cut_at_line_ends(store: ObjectStore) -> No
 
 
 def test_the_smallest_limit_keeps_a_head_and_a_tail(store: ObjectStore) -> None:
-    logs, text = LogStore(store, CELL), lines(0, 100_000)
-    state = logs.append("job_1", LogState(), text)
+    logs, text = LogStore(store), lines(0, 100_000)
+    state = logs.append("job_1", LogState(), text, CELL)
     assert CELL // 2 - LINE_LIMIT <= state.cut_from <= CELL // 2
     assert CELL // 4 < state.size - state.cut_to <= CELL // 2
 
 
+def test_a_limit_that_is_raised_or_lowered_holds_from_then_on(logs: LogStore) -> None:
+    state = logs.append("job_1", LogState(), lines(0, 300_000), 8 * CELL)
+    raised = logs.append("job_1", state, lines(300_000, 60_000), 16 * CELL)
+    assert (raised.cut_from, raised.cut_to) == (state.cut_from, state.cut_to)
+    lowered = logs.append("job_1", raised, b"last\n", CELL)
+    assert lowered.kept <= CELL and logs.tail("job_1", lowered, 1).data == b"last\n"
+    assert sum(1 for _ in logs.store.list("logs/job_1")) <= 3
+
+
+def test_a_head_that_a_gap_made_too_long_is_cut_too(logs: LogStore) -> None:
+    state = logs.append("job_1", LogState(), lines(0, 20_000), CELL)
+    state = logs.append("job_1", logs.gap("job_1", state, CELL), lines(30_000, 20_000), CELL)
+    assert state.kept <= CELL
+
+
 def test_reading_inside_the_cut_goes_on_behind_it(store: ObjectStore) -> None:
-    logs = LogStore(store, CELL)
-    state = logs.append("job_1", LogState(), lines(0, 100_000))
+    logs = LogStore(store)
+    state = logs.append("job_1", LogState(), lines(0, 100_000), CELL)
     piece = logs.read("job_1", state, state.cut_from + 5, 10)
     assert piece.start == state.cut_to and piece.gap == (state.cut_from + 5, state.cut_to)
     assert logs.read("job_1", state, state.cut_from - 5, 10).next_offset == state.cut_from
@@ -118,8 +131,8 @@ def test_the_tail_is_the_last_lines(logs: LogStore) -> None:
 
 
 def test_the_tail_ends_at_the_cut(store: ObjectStore) -> None:
-    logs = LogStore(store, CELL)
-    state = logs.append("job_1", LogState(), lines(0, 100_000))
+    logs = LogStore(store)
+    state = logs.append("job_1", LogState(), lines(0, 100_000), CELL)
     tail = logs.tail("job_1", state, 10**9)
     assert tail.start == state.cut_to and tail.gap == (state.cut_from, state.cut_to)
 
@@ -221,7 +234,7 @@ def test_a_deleted_log_is_gone_and_others_stay(logs: LogStore) -> None:
 
 
 def test_a_log_in_a_folder_grows_in_place(tmp_path: Path) -> None:
-    logs = LogStore(FolderStore(tmp_path), GIB)
+    logs = LogStore(FolderStore(tmp_path))
     state = logs.append("job_1", LogState(), b"one\n")
     inode = (tmp_path / cell_key("job_1", 0)).stat().st_ino
     logs.append("job_1", state, b"two\n")

@@ -170,10 +170,10 @@ def test_a_log_that_can_not_be_stored_keeps_its_job_open_and_no_other_back(
     stuck = submit(site, home, "echo stuck")
     append = site.logs.append
 
-    def full_for_one(job_id: str, state: LogState, data: bytes) -> LogState:
+    def full_for_one(job_id: str, state: LogState, data: bytes, limit: int) -> LogState:
         if job_id == stuck:
             raise StoreError("no space left on the disk")
-        return append(job_id, state, data)
+        return append(job_id, state, data, limit)
 
     with monkeypatch.context() as patch:
         patch.setattr(site.logs, "append", full_for_one)
