@@ -21,6 +21,8 @@ from app.web.forms import URLENCODED
 from app.web.gate import needed_scope
 from app.web.streams import ByteStream, EventStream, Text
 
+YAML = "application/yaml"
+
 REF = "#/components/schemas/{model}"
 PROBLEM = {
     "type": "object",
@@ -179,17 +181,16 @@ def _inlined(schema: Any, root: dict[str, Any]) -> Any:
 
 
 def _header_parameters(row: Action) -> list[dict[str, Any]]:
-    names = list(row.headers) + (["idempotency-key"] if row.method == "POST" and row.status == 201 else [])
-    return [
-        {"name": n.title(), "in": "header", "required": False, "schema": {"type": "string", "maxLength": 200}}
-        for n in names
-    ]
+    keyed = ["idempotency-key"] if row.method == "POST" and row.status == 201 else []
+    taken: list[tuple[str, dict[str, Any]]] = [(name, {"type": "string"}) for name in row.headers]  # no text is refused
+    taken += [(name, {"type": "string", "maxLength": 200}) for name in keyed]
+    return [{"name": name.title(), "in": "header", "required": False, "schema": schema} for name, schema in taken]
 
 
 def _request_body(row: Action, schemas: _Schemas) -> dict[str, Any]:
     content: dict[str, Any] = {"application/json": {"schema": schemas.body(row)}}
     if row.yaml is not None:
-        content["application/yaml"] = {"schema": {"type": "string"}}
+        content[YAML] = {"schema": {"type": "string"}}
     if row.forms:
         content[URLENCODED] = {"schema": schemas.body(row)}
     return {"required": row.body_required, "content": content}
@@ -211,11 +212,12 @@ def _content(row: Action, schemas: _Schemas) -> dict[str, Any]:
     parts = set(typing.get_args(kind)) or {kind}
     content: dict[str, Any] = {}
     if Text in parts:
-        content[row.media or "text/plain"] = {"schema": {"type": "string"}}
+        media = row.media or "text/plain"
+        content[media] = {"schema": {"type": "object" if media == YAML else "string"}}  # a schema is of what is read
     if ByteStream in parts:
         content.update((media, {"schema": {"type": "string"}}) for media in (row.media or "").split(", "))
     if EventStream in parts or row.kind is Kind.STREAM:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content["text/event-stream"] = {"schema": {}}  # some readers take it for text, others for events
     return content or {"application/json": {"schema": schemas.answer(row)}}
 
 
