@@ -58,7 +58,7 @@ class NewJobRow:
             created_at=created_at(job_id), num_nodes=body.num_nodes, cpu_tenths=needs.first.cpu_tenths,
             memory_tenths=needs.first.memory_tenths, accelerators=needs.first.accelerators,
             needs=needs.dump(), max_duration=body.max_duration,
-            stop_signal=body.stop.signal, stop_grace=float(body.stop.grace),
+            stop_signal=body.stop.signal, stop_grace=body.stop_grace(pool.max_stop_grace),
             reason_code=FIRST_REASONS.get(pool.state, ReasonCode.SUBMITTED).value,
         )  # fmt: skip
 

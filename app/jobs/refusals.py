@@ -85,7 +85,7 @@ def _of_job(body: JobSubmit, pool: PoolFacts) -> Iterator[FieldError]:
             yield FieldError(
                 f"config.{name}", f"This changes a setting of SkyPilot's, which {pool} has not: take it out."
             )
-    if body.stop.grace > pool.max_stop_grace:
+    if (body.stop.asked_grace or 0) > pool.max_stop_grace:
         yield FieldError("stop.grace", f"{pool} gives at most {format_duration(pool.max_stop_grace)} to stop.")
     for field, variables in (("envs", body.envs), ("secrets", body.secrets)):
         for name in variables:

@@ -62,12 +62,20 @@ def _signal(value: object) -> object:
 
 
 class Stop(BaseModel):
-    """How the job is stopped: the signal, then the seconds that it has before it is killed."""
+    """How the job is stopped: the signal, then the time that it has before it is killed.
+
+    Where `grace` is left out it is 30 s, or what the pool gives at most if that is less.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     signal: Annotated[Signal, BeforeValidator(_signal, json_schema_input_type=str)] = DEFAULT_STOP.signal
     grace: Grace = int(DEFAULT_STOP.grace)
+
+    @property
+    def asked_grace(self) -> int | None:
+        """None where it was left out."""
+        return self.grace if "grace" in self.model_fields_set else None
 
 
 def _envs(value: object) -> dict[str, str]:
@@ -183,9 +191,10 @@ class JobSubmit(BaseModel):
     def job_recovery(self) -> JobRecovery | None:
         return self.resources.job_recovery
 
-    @property
-    def stop_policy(self) -> StopPolicy:
-        return StopPolicy(signal=self.stop.signal, grace=float(self.stop.grace))
+    def stop_grace(self, most: float) -> float:
+        """The seconds that it has in a pool that gives `most`."""
+        asked = self.stop.asked_grace
+        return min(DEFAULT_STOP.grace, most) if asked is None else float(asked)
 
     @property
     def setup_script(self) -> str | None:
@@ -233,7 +242,6 @@ def to_spec(body: JobSubmit) -> dict[str, Any]:
     for choice in (resources, *resources.get("any_of", ()), *resources.get("ordered", ())):
         if len(choice.get("accelerators", ())) == 1:
             (choice["accelerators"],) = choice["accelerators"]
-    stop = {"signal": body.stop.signal.value, "grace": format_duration(body.stop.grace)}
     whole_spec = {
         "name": body.name,
         "pool": body.pool,
@@ -252,9 +260,14 @@ def to_spec(body: JobSubmit) -> dict[str, Any]:
         "max_duration": format_duration(body.max_duration) if body.max_duration else None,
         "visibility": body.visibility if body.visibility != "organization" else None,
         "team": body.team,
-        "stop": stop if body.stop != Stop() else None,
+        "stop": _stop_spec(body.stop),
     }
     return {key: value for key, value in whole_spec.items() if value not in (None, {}, [])}
+
+
+def _stop_spec(stop: Stop) -> dict[str, Any]:
+    grace = {} if stop.asked_grace is None else {"grace": format_duration(stop.asked_grace)}
+    return grace if stop.signal is DEFAULT_STOP.signal else {"signal": stop.signal.value, **grace}
 
 
 def from_spec(spec: Mapping[str, Any], secrets: Mapping[str, str]) -> JobSubmit:

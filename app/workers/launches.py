@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy import Row, select
 from sqlmodel import Session
 
-from app.engines.protocol import Launch
+from app.engines.protocol import Launch, StopPolicy
 from app.jobs.models import ATTEMPT, DOCUMENT, JOB, SECRET
 from app.jobs.spec import from_spec
 from app.keyring import Keyring, KeyringError, Sealed
@@ -21,7 +21,7 @@ from app.pools.shares import load_shares
 _PREPARED = (
     select(
         ATTEMPT.c.id, ATTEMPT.c.job_id, ATTEMPT.c.number, ATTEMPT.c.shares, ATTEMPT.c.isolation, JOB.c.name,
-        DOCUMENT.c.spec, POOL.c.log_limit,
+        JOB.c.stop_signal, JOB.c.stop_grace, DOCUMENT.c.spec, POOL.c.log_limit,
     )
     .select_from(
         ATTEMPT.join(JOB, JOB.c.id == ATTEMPT.c.job_id)
@@ -58,5 +58,6 @@ def _launch(row: Row[Any], keyring: Keyring, sealed: dict[str, Sealed]) -> Launc
     return Launch(
         attempt_id=row.id, job_id=row.job_id, job_name=row.name, number=row.number, shares=load_shares(row.shares),
         run=spec.run, setup=spec.setup_script, envs={**spec.envs, **secrets}, image=spec.image,
-        isolation=row.isolation, max_duration=spec.max_duration, stop=spec.stop_policy, log_limit=row.log_limit,
+        isolation=row.isolation, max_duration=spec.max_duration, log_limit=row.log_limit,
+        stop=StopPolicy(signal=row.stop_signal, grace=row.stop_grace),
     )  # fmt: skip

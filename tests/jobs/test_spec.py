@@ -165,7 +165,8 @@ def test_variables_are_filled_in_where_skypilot_fills_them_in() -> None:
 
 def test_how_it_is_stopped() -> None:
     assert submit(stop={"signal": "sigusr1", "grace": "10m"}).stop == Stop(signal=Signal.USR1, grace=600)
-    assert submit().stop_policy.grace == 30.0
+    assert [submit().stop_grace(most) for most in (900, 10)] == [30, 10]
+    assert submit(stop={"grace": "1m"}).stop_grace(900) == 60
 
 
 def test_secrets_are_neither_shown_nor_stored() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -112,6 +113,24 @@ def test_defaults_hold_for_jobs_that_ask_for_nothing(operator: TestClient, key: 
     assert answer.status_code == 200 and answer.json()["defaults"] == {"cpus": 0.5, "memory": 0.3}
     job = key("compute:write").post("/api/v1/jobs", json={"run": "true"}).json()
     assert (job["cpus"], job["memory"]) == (0.5, 0.3)
+
+
+def test_a_short_time_to_stop_refuses_only_who_asks_for_more(operator: TestClient, key: Key, admin: TestClient) -> None:
+    address, program = f"{POOLS}/{the_pool(operator)['id']}", key("compute:write")
+    assert operator.patch(address, json={"limits": {"max_stop_grace": 10}}).status_code == 200
+    job = program.post("/api/v1/jobs", json={"run": "true", "stop": {"signal": "INT"}}).json()
+    assert job["stop"] == {"signal": "INT", "grace": "10s"} and "grace" not in job["task"]
+    task = {"content": job["task"], "headers": {"Content-Type": "application/yaml"}}
+    assert program.post("/api/v1/jobs", **task).json()["task"] == job["task"]
+    assert program.post(f"/api/v1/jobs/{job['id']}/rerun").json()["stop"] == job["stop"]
+    refused = program.post("/api/v1/jobs", json={"run": "true", "stop": {"grace": "30s"}})
+    assert refused.status_code == 422 and refused.json()["errors"][0]["field"] == "stop.grace"
+    (field,) = re.findall(r'<input[^>]*name="stop\.grace"[^>]*>', admin.get("/jobs/new").text)
+    assert 'value=""' in field
+    made = admin.post("/jobs", data={"run": "true", "stop.signal": "TERM", "stop.grace": ""})
+    assert made.status_code == 303, made.text
+    operator.patch(address, json={"limits": {"max_stop_grace": 900}})
+    assert program.post("/api/v1/jobs", **task).json()["stop"]["grace"] == "30s"
 
 
 def test_what_its_nodes_do_not_have_is_refused_by_name(operator: TestClient) -> None:
