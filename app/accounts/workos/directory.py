@@ -22,7 +22,7 @@ from app.accounts.models import Membership, Organization, User
 from app.accounts.organizations import service as organizations
 from app.accounts.providers import identities
 from app.accounts.providers.protocol import ProviderUnreachable
-from app.accounts.workos import mirror
+from app.accounts.workos import mirror, news
 from app.accounts.workos.api import WorkOSRefused
 from app.accounts.workos.mirrored_invitations import invitation_of
 from app.accounts.workos.names import NAME
@@ -164,9 +164,14 @@ class WorkOSDirectory:
             await self._call(put)
         else:
             await self._stepping_down(ask, membership_id, put)
-        await ask.writing(lambda db: members.set_role(
-            db, ask.organization_id, membership_id, role, actor=ask.actor, now=ask.now, even_the_last=True
-        ))  # fmt: skip
+
+        def set_role(db: Session) -> None:
+            members.set_role(
+                db, ask.organization_id, membership_id, role, actor=ask.actor, now=ask.now, even_the_last=True
+            )
+            _look_again(db, ask)
+
+        await ask.writing(set_role)
 
     async def remove_member(self, ask: Ask, membership_id: str) -> None:
         kept = await self._external_membership(ask, membership_id)
@@ -177,6 +182,7 @@ class WorkOSDirectory:
         def remove(db: Session) -> None:
             if db.get(Membership, membership_id) is not None:  # else news from WorkOS came first
                 members.remove(db, ask.organization_id, membership_id, actor=ask.actor, now=ask.now, even_the_last=True)
+            _look_again(db, ask)
 
         return await ask.writing(remove)
 
@@ -247,3 +253,11 @@ def _kept_there(db: Session, invitation: Invitation, sent: InvitationShape) -> I
     invitation.expires_at = sent.expires_at
     db.add(invitation)
     return Invited(invitation.id, None)
+
+
+def _look_again(db: Session, ask: Ask) -> None:
+    """What ended here with a membership, such as invitations, ends there; news of the change may have come before."""
+    organization = db.get(Organization, ask.organization_id)
+    if organization is not None and organization.external_id is not None:
+        news.look_again(db, organization.external_id, ask.now)
+        ask.wake("directory")

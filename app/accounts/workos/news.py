@@ -13,6 +13,7 @@ from app.accounts.providers.renewal import end_here
 from app.accounts.workos.mirror import organizations_of_person
 from app.accounts.workos.names import LABEL
 from app.accounts.workos.shapes import EventShape
+from app.db import new_id
 
 BATCH = 200
 
@@ -33,6 +34,11 @@ def note(db: Session, event: EventShape, now: datetime) -> News:
     done = None if about else now  # nothing of it is kept here
     db.add(ProviderEvent(id=event.id, kind=event.event, about=about[:255], received_at=now, done_at=done))
     return News(event.id, new=True)
+
+
+def look_again(db: Session, organization_id: str, now: datetime) -> None:
+    """Let the worker look at that organization of WorkOS's once more, without word from there."""
+    db.add(ProviderEvent(id=new_id("look"), kind="organization.changed", about=organization_id, received_at=now))
 
 
 def _about(event: EventShape) -> str:
