@@ -14,12 +14,13 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from app import fake_gpus
+
 CALLBACK = "/api/v1/auth/callback"
 CommaList = Annotated[tuple[str, ...], NoDecode]
 GIB = 1 << 30
 HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:@/\s]+)(?::\d{1,5})?")
 HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
-FAKE_GPUS = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]{0,30}):(\d{1,2})")
 DAYS_MOST = 36_500
 DATABASE_FORMS = "expected sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 
@@ -159,9 +160,7 @@ class Settings(BaseSettings):
     @field_validator("lattice_fake_gpus")
     @classmethod
     def _models_and_counts(cls, value: str) -> str:
-        for part in filter(None, (part.strip() for part in value.split(","))):
-            if not FAKE_GPUS.fullmatch(part):
-                raise ValueError(f"{part!r} is no model and count such as H100:8")
+        fake_gpus.parse(value)
         return value
 
     @field_validator("lattice_local_pool")

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from app.engines.protocol import Gpu
-from app.settings import FAKE_GPUS
+from app.fake_gpus import parse
 
 GIB = 1 << 30
 MEMORY = {"H200": 141.0, "H100": 80.0, "A100-80GB": 80.0, "A100": 40.0, "L40S": 48.0, "L4": 24.0, "A10G": 24.0,
@@ -20,12 +20,7 @@ NOISE = re.compile(
 
 def fake_gpus(text: str) -> tuple[Gpu, ...]:
     """`H100:8`, or several with commas (`A100:4,L4:2`). ValueError names what can't be read."""
-    models: list[str] = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        match = FAKE_GPUS.fullmatch(part)
-        if not match:
-            raise ValueError(f"{part!r} is no model and count, such as H100:8")
-        models += [match[1]] * int(match[2])
+    models = [model for model, count in parse(text) for _ in range(count)]
     return tuple(
         Gpu(index=index, model=model, memory_gib=MEMORY.get(model, 16.0), fake=True)
         for index, model in enumerate(models)
