@@ -187,9 +187,13 @@ def logs(
 
 
 def _follow(api: Api, job_id: str, tail: int | None, json: bool) -> None:
+    """The job goes on when this is interrupted."""
+    import signal
+
     from app.cli.client.follow import follow
     from app.cli.client.output import say
 
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler waits until a read that just began returns
     for event in follow(api, job_id, tail):
         if json:
             _print_json_line(event.kind or "log", event.offset, event.data)
