@@ -6,6 +6,7 @@ import gzip
 import re
 import shutil
 import sqlite3
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from bench.result import Result, median_ms, percentile
 from bench.seed import seed
 from tests.peers.server import Server
 
+ROUNDS = 5  # of 2,000 submits: one alone says more about what else the machine does
 JOB = orjson.dumps({"name": "bench", "run": "true"})
 
 
@@ -63,7 +65,7 @@ def submitting(folder: Path) -> list[Result]:
     with serving(folder, LATTICE_LOCAL_POOL="off") as (server, key):
         wire = request("POST", f"{API}/jobs", port=server.port, key=key, body=JOB)
         load(server.port, wire, clients=8, each=20, status=201)
-        ours = load(server.port, wire, clients=8, each=250, status=201)
+        rounds = [load(server.port, wire, clients=8, each=250, status=201) for _ in range(ROUNDS)]
     bare = floor.BareServer()
     try:
         wire = request("POST", f"{API}/jobs", port=bare.port, key=key, body=JOB)
@@ -71,11 +73,11 @@ def submitting(folder: Path) -> list[Result]:
     finally:
         bare.close()
     commits = floor.commits_per_second(folder)
-    worst = percentile(ours.times, 0.99)
+    worst = percentile([took for one in rounds for took in one.times], 0.99)
     return [
-        Result("submit a job, committed", ours.per_second, "/s", 400, min(commits, empty.per_second),
+        Result("submit a job, committed", statistics.median(one.per_second for one in rounds), "/s", 400, min(commits, empty.per_second),
                f"the slower of durable inserts {commits:.0f}/s and a bare server {empty.per_second:.0f}/s",
-               higher_is_better=True, note="8 clients over HTTP"),
+               higher_is_better=True, note=f"8 clients over HTTP, the median of {ROUNDS} rounds"),
         Result("… its p99", worst, "ms", 50, percentile(empty.times, 0.99), "a bare server"),
     ]  # fmt: skip
 
