@@ -12,12 +12,14 @@ from sqlmodel import Session, col
 
 from app.accounts.models import ApiKey, SignInSession
 from app.db import Database
+from app.ticker import Ticker
 from app.web.ask import Principal
 from app.web.identify import Credential
 
 log = logging.getLogger("lattice.accounts")
 WRITE_EVERY = 5.0
 ONCE_IN = timedelta(minutes=1)
+FAILED = "when keys and sessions were last used could not be written"
 Find = Callable[[Session, Credential, datetime], Principal | None]
 
 
@@ -29,8 +31,7 @@ class Touches:
         self._noted: dict[str, tuple[datetime, str]] = {}
         self._written: dict[str, datetime] = {}
         self._lock = threading.Lock()
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lattice-touches", daemon=True)
+        self._ticker = Ticker("lattice-touches", WRITE_EVERY, self.write, log, FAILED)
 
     def noting(self, find: Find) -> Find:
         """`find`, remembering whom it found."""
@@ -50,19 +51,11 @@ class Touches:
                 self._noted[used] = (now, ip[:45])
 
     def start(self) -> None:
-        self._thread.start()
+        self._ticker.start()
 
     def stop(self) -> None:
-        self._ending.set()
-        self._thread.join(5)
+        self._ticker.stop()
         self.write()
-
-    def _run(self) -> None:
-        while not self._ending.wait(WRITE_EVERY):
-            try:
-                self.write()
-            except Exception:
-                log.warning("when keys and sessions were last used could not be written; trying again", exc_info=True)
 
     def write(self) -> None:
         with self._lock:

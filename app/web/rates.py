@@ -17,12 +17,14 @@ from sqlalchemy import BigInteger, Column, Index, text
 from sqlmodel import Field, Session, SQLModel
 
 from app.db import Database
+from app.ticker import Ticker
 
 log = logging.getLogger("lattice.limits")
 SYNC_EVERY = 1.0
 MOST_WINDOWS = 100_000  # in memory: one network can have more addresses than that
 OTHERS = "others"  # those for whom no window is left are counted together
 KEY_LENGTH = 200
+FAILED = "the counts of requests could not be shared"
 
 ADD = text(
     "INSERT INTO rate_count (key, ends_at, count) VALUES (:key, :ends_at, :new) "
@@ -79,8 +81,7 @@ class SharedCounts(Storage):
         self._most = most
         self._windows: dict[str, Window] = {}
         self._lock = threading.Lock()
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lattice-limits", daemon=True)
+        self._ticker = Ticker("lattice-limits", SYNC_EVERY, self.sync, log, FAILED)
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Windows begin at multiples of their length, so that all replicas mean the same one."""
@@ -120,18 +121,10 @@ class SharedCounts(Storage):
             self._windows.pop(key, None)
 
     def start(self) -> None:
-        self._thread.start()
+        self._ticker.start()
 
     def stop(self) -> None:
-        self._ending.set()
-        self._thread.join(5)
-
-    def _run(self) -> None:
-        while not self._ending.wait(SYNC_EVERY):
-            try:
-                self.sync()
-            except Exception:
-                log.warning("the counts of requests could not be shared; trying again", exc_info=True)
+        self._ticker.stop()
 
     def sync(self) -> None:
         """Tell the table what is new here, and learn the totals."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from app import events
 from app.db import Database, utcnow
+from app.ticker import Ticker
 from app.web.ask import Actor
 
 log = logging.getLogger("lattice.refusals")
@@ -22,6 +23,7 @@ A_MINUTE = 10
 MINUTE = timedelta(minutes=1)
 LOOK_EVERY = 5.0
 LONGEST_ID = 40
+FAILED = "how many requests were refused could not be written"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +54,7 @@ class Refusals:
         self._db = db
         self._spells: dict[str, Spell] = {}
         self._lock = threading.Lock()
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lattice-refusals", daemon=True)
+        self._ticker = Ticker("lattice-refusals", LOOK_EVERY, lambda: self.tell(utcnow()), log, FAILED)
 
     def note(self, by: Actor, identity: str, attempt: Attempt, now: datetime) -> None:
         """Record it, or count it where this principal has had its share of the minute."""
@@ -79,19 +80,11 @@ class Refusals:
             )  # fmt: skip
 
     def start(self) -> None:
-        self._thread.start()
+        self._ticker.start()
 
     def stop(self) -> None:
-        self._ending.set()
-        self._thread.join(5)
+        self._ticker.stop()
         self.tell(utcnow(), unfinished=True)
-
-    def _run(self) -> None:
-        while not self._ending.wait(LOOK_EVERY):
-            try:
-                self.tell(utcnow())
-            except Exception:
-                log.warning("how many requests were refused could not be written; trying again", exc_info=True)
 
     def tell(self, now: datetime, *, unfinished: bool = False) -> None:
         """Write how many were left out in the minutes that have passed."""
