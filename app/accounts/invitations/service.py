@@ -116,9 +116,7 @@ def revoke(db: Session, organization_id: str, invitation_id: str, *, actor: Acto
     if invitation.revoked_at is not None:
         return
     _refuse_closed(invitation, now)
-    invitation.revoked_at = now
-    db.add(invitation)
-    _record(db, "invitation.revoked", invitation, actor)
+    _end(db, invitation, actor, now)
 
 
 def revoke_those_of(db: Session, organization_id: str, user_id: str, *, actor: Actor, now: datetime) -> int:
@@ -128,10 +126,14 @@ def revoke_those_of(db: Session, organization_id: str, user_id: str, *, actor: A
     """
     pending = queries.pending_of(db, organization_id, user_id, now)
     for invitation in pending:
-        invitation.revoked_at = now
-        db.add(invitation)
-        _record(db, "invitation.revoked", invitation, actor)
+        _end(db, invitation, actor, now)
     return len(pending)
+
+
+def _end(db: Session, invitation: Invitation, actor: Actor, now: datetime) -> None:
+    invitation.revoked_at = now
+    db.add(invitation)
+    _record(db, "invitation.revoked", invitation, actor)
 
 
 def _held(db: Session, organization_id: str, invitation_id: str) -> Invitation:

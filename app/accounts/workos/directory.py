@@ -22,7 +22,7 @@ from app.accounts.models import Membership, Organization, User
 from app.accounts.organizations import service as organizations
 from app.accounts.providers import identities
 from app.accounts.providers.protocol import ProviderUnreachable
-from app.accounts.workos import mirror, news
+from app.accounts.workos import mirror, news, snapshots
 from app.accounts.workos.api import WorkOSRefused
 from app.accounts.workos.mirrored_invitations import invitation_of
 from app.accounts.workos.names import NAME
@@ -119,12 +119,9 @@ class WorkOSDirectory:
     async def _withdraw(self, external_id: str) -> None:
         """Revoke at WorkOS what is not kept here; where that fails, the mirror finds it."""
         try:
-            await self._provider.peer.call(lambda: self._revoke(external_id))
-        except (ProviderUnreachable, WorkOSRefused, Unavailable) as failed:
+            await self._provider.peer.call(lambda: snapshots.revoke_invitation(self._api, external_id))
+        except (ProviderUnreachable, Unavailable) as failed:
             log.warning("an invitation that came second is not revoked yet: %s", failed)
-
-    def _revoke(self, external_id: str) -> None:
-        self._api.do("POST", *INVITATIONS, external_id, "revoke", body={})
 
     async def resend(self, ask: Ask, invitation_id: str) -> Invited:
         external_id = await self._external_invitation(ask, invitation_id)
@@ -148,7 +145,7 @@ class WorkOSDirectory:
             await self._try(
                 ask, lambda db: invitations.revoke(db, ask.organization_id, invitation_id, actor=ask.actor, now=ask.now)
             )
-            await self._call(lambda: self._revoke(external_id))
+            await self._call(lambda: self._api.do("POST", *INVITATIONS, external_id, "revoke", body={}))
         await self._local.revoke(ask, invitation_id)
 
     async def set_role(self, ask: Ask, membership_id: str, role: Role) -> None:

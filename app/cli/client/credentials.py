@@ -50,17 +50,16 @@ def path() -> Path:
 
 def current(url: str = "") -> Credential:
     """The server that is meant (`url`, LATTICE_URL, that of the last login) and the key for it."""
-    named, given = url or os.environ.get("LATTICE_URL", ""), os.environ.get("LATTICE_API_KEY", "")
-    kept = Kept() if named and given else _read()
-    where = checked_url(named or kept.current or DEFAULT_URL)
-    if given:
-        return Credential(where, given, from_environment=True)
-    return Credential(where, kept.keys.get(where))
+    says_all = (url or os.environ.get("LATTICE_URL")) and os.environ.get("LATTICE_API_KEY")
+    return _meant(url, Kept() if says_all else _read())
 
 
 def to_be_replaced(url: str = "") -> Credential:
     """As `current`, for a login: a file that can't be used is no obstacle, since it is written anew."""
-    kept = _usable()
+    return _meant(url, _usable())
+
+
+def _meant(url: str, kept: Kept) -> Credential:
     where = checked_url(url or os.environ.get("LATTICE_URL", "") or kept.current or DEFAULT_URL)
     given = os.environ.get("LATTICE_API_KEY", "")
     return Credential(where, given or kept.keys.get(where), from_environment=bool(given))
