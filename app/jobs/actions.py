@@ -43,6 +43,7 @@ from app.jobs.task_yaml import dump_task, parse_task
 from app.pools.queries import pool_named, pools_of
 from app.web.action import Action, Mount, Scope
 from app.web.ask import AfterCommit, Ask
+from app.web.bodies import YAML
 from app.web.gate import may_see
 from app.web.paging import ListQuery, Page
 from app.web.problems import Invalid
@@ -225,7 +226,7 @@ def list_job_events(ask: Ask, job: Job) -> Page[EventView]:
 def show_task(ask: Ask, job: Job) -> Text:
     """The job as a SkyPilot task YAML; secrets are names with null."""
     task = dump_task(spec_of(ask.db, job))
-    return Text(task.encode(), media="application/yaml")
+    return Text(task.encode(), media=YAML)
 
 
 def _detail(ask: Ask, job_id: str) -> JobDetail:
@@ -262,5 +263,5 @@ ACTIONS = [
         "GET", "/jobs/{id}/log-matches", find_in_logs, thing=Job, query=LogMatchQuery, mount=Mount.JSON, also=(410,)
     ),
     Action("GET", "/jobs/{id}/events", list_job_events, thing=Job, query=ListQuery, mount=Mount.JSON),
-    Action("GET", "/jobs/{id}/task", show_task, thing=Job, media="application/yaml", mount=Mount.JSON),
+    Action("GET", "/jobs/{id}/task", show_task, thing=Job, media=YAML, mount=Mount.JSON),
 ]  # fmt: skip

@@ -22,6 +22,9 @@ class Provider(StrEnum):
     LOCAL = "local"
 
 
+FAULT_LENGTH = 500  # characters
+
+
 class PoolState(StrEnum):
     OPEN = "open"
     DRAINED = "drained"  # by a person or a setting: running jobs finish, nothing new is placed
@@ -54,7 +57,7 @@ class NodePool(SQLModel, table=True):
 
     drained: bool = False
     drain_reason: str = Field(default="", max_length=500)
-    fault: str = Field(default="", max_length=500)  # why its engine can't be reached; empty while it can
+    fault: str = Field(default="", max_length=FAULT_LENGTH)  # why its engine can't be reached; empty while it can
     fault_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     isolation: Isolation = Field(sa_column=Column(EnumText(Isolation), nullable=False))

@@ -15,7 +15,7 @@ from app import events
 from app.db import new_id
 from app.engines.protocol import Isolation, NodeReport, Offer
 from app.pools import queries
-from app.pools.models import Node, NodePool, Provider
+from app.pools.models import FAULT_LENGTH, Node, NodePool, Provider
 from app.pools.shares import dump_gpus
 from app.settings import Settings
 from app.web.ask import Actor
@@ -149,10 +149,11 @@ def _default_errors(db: Session, pool: NodePool, changed: dict[str, Any]) -> lis
 
 def mark_fault(db: Session, pool: NodePool, fault: str, now: datetime) -> None:
     """What keeps the pool's engine from being reached, as one sentence; empty when it answers again."""
+    fault = fault[:FAULT_LENGTH]
     if pool.fault == fault:
         return
     pool.fault_since = now if fault else None
-    pool.fault = fault[:500]
+    pool.fault = fault
     verb = "unreachable" if fault else "reachable"
     _record(db, pool, verb, Actor.system(pool.organization_id), {"reason": fault} if fault else {})
 

@@ -17,11 +17,10 @@ from app import __version__
 from app.web import answer
 from app.web.action import Action, Kind, Mount
 from app.web.ask import AfterCommit
+from app.web.bodies import YAML
 from app.web.forms import URLENCODED
 from app.web.gate import needed_scope
 from app.web.streams import ByteStream, EventStream, Text
-
-YAML = "application/yaml"
 
 REF = "#/components/schemas/{model}"
 PROBLEM = {

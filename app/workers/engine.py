@@ -18,7 +18,7 @@ from app.db import utcnow
 from app.engines.protocol import EngineError, Launch, StopOrder, StopReason
 from app.pools import service as pools
 from app.pools.known import known_pool
-from app.pools.models import NodePool
+from app.pools.models import FAULT_LENGTH, NodePool
 from app.site import Site
 from app.workers import lease
 from app.workers.attempts import OpenAttempt, open_attempts
@@ -32,7 +32,6 @@ log = logging.getLogger("lattice.workers")
 SUBMITS = 32  # a round, so that the running ones are seen to in between
 WATCH_EVERY = 0.2  # seconds between rounds while attempts are open: how old a followed log is
 LONGEST_RETRY = 60.0
-LONGEST_FAULT = 500  # characters
 FAULTS = (EngineError, *NONSENSE)
 
 
@@ -167,7 +166,7 @@ class Reconciler:
         outcome.more_to_do |= sum(copied) >= ROUND or max(copied, default=0) >= SHARE
 
     def _tell_fault(self, fault: str, now: datetime) -> None:
-        fault = fault[:LONGEST_FAULT]
+        fault = fault[:FAULT_LENGTH]
         if fault == self._fault:
             return
         with self._db.write() as db:
