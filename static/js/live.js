@@ -1,14 +1,19 @@
 // Shows whether the page's event stream is open. The stream itself and what it refreshes are htmx attributes.
 // A stream that opens again with 204 is that of somebody who is signed in no more: the page then leads to sign-in, and
-// neither calls itself live nor asks again and again.
+// neither calls itself live nor asks again and again. A page that is being left is not drawn back by that.
 import { onPage } from "./page.js";
 
 const TEXTS = { open: "Live", lost: "Reconnecting…" };
+const LEAVING = 10_000; // milliseconds that going elsewhere may take; a download only looks like it
+let left = -LEAVING;
 
 export function showConnection() {
   document.addEventListener("htmx:sse:after:connection", ({ detail }) => {
-    if (detail.connection.status === 204) location.reload();
-    else show("open");
+    if (detail.connection.status !== 204) show("open");
+    else if (performance.now() - left >= LEAVING) location.reload();
+  });
+  addEventListener("beforeunload", () => {
+    left = performance.now();
   });
   document.addEventListener("htmx:sse:error", () => show("lost"));
   document.addEventListener("htmx:sse:close", () => show("lost"));

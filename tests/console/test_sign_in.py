@@ -7,7 +7,7 @@ import sqlite3
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.console import MARKS
 from tests.console.conftest import DESKTOP
@@ -50,6 +50,7 @@ def test_the_link_works_once(page: Page, shared_server: Server) -> None:
     link = new_link(shared_server)
     page.goto(link)
     sign_in(page)
+    expect(page.locator("#live-state")).to_have_attribute("data-state", "open")  # later, it leads to sign-in
     page.context.clear_cookies()
     page.goto(link)
     expect(page.get_by_role("heading")).to_have_text("This link no longer works")
@@ -92,6 +93,23 @@ def test_a_page_left_open_leads_to_sign_in_when_the_session_has_ended(page: Page
     elsewhere.locator(".user-menu summary").click()
     elsewhere.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(f"{shared_server.url}/sign-in?next=%2Fnode-pools")
+
+
+def test_a_page_that_is_being_left_is_not_drawn_back_to_sign_in(page: Page, shared_server: Server) -> None:
+    page.goto(new_link(shared_server) + "&next=/node-pools")
+    sign_in(page)
+    expect(page.locator("#live-state")).to_have_attribute("data-state", "open")
+    elsewhere = page.context.new_page()
+    elsewhere.goto(f"{shared_server.url}/settings")
+    elsewhere.locator(".user-menu summary").click()
+    held: list[Route] = []
+    page.route("**/settings", lambda route: held.append(route))  # noqa: PLW0108 - Playwright looks into functions
+    with page.expect_response(lambda answer: "/live" in answer.url and answer.status == 204):
+        with page.expect_request("**/settings"):
+            page.evaluate("void (location.href = '/settings')")
+        elsewhere.get_by_role("button", name="Sign out").click()
+    held[0].continue_()
+    expect(page).to_have_url(f"{shared_server.url}/sign-in?next=%2Fsettings")
 
 
 def sign_in(page: Page) -> None:
