@@ -33,9 +33,11 @@ VIOLATIONS = (
 )
 SHIFTS = """() => new Promise(done => {
   const shifts = []
-  new PerformanceObserver(list => shifts.push(...list.getEntries())).observe({type: 'layout-shift', buffered: true})
-  requestAnimationFrame(() => setTimeout(() => done(
-    shifts.filter(shift => !shift.hadRecentInput).reduce((sum, shift) => sum + shift.value, 0)), 50))
+  const observer = new PerformanceObserver(list => shifts.push(...list.getEntries()))
+  observer.observe({type: 'layout-shift', buffered: true})
+  const total = () => [...shifts, ...observer.takeRecords()]
+    .filter(shift => !shift.hadRecentInput).reduce((sum, shift) => sum + shift.value, 0)
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(total()), 50)))
 })"""
 
 
@@ -86,7 +88,10 @@ def _line(violation: dict[str, Any]) -> str:
 
 
 def layout_shift(page: Page) -> float:
-    """The page's cumulative layout shift so far, without what followed a person's own input; 0 is still."""
+    """The page's cumulative layout shift so far, without what followed a person's own input; 0 is still.
+
+    What stands on the page when this is called has been drawn when it returns.
+    """
     return float(page.evaluate(SHIFTS))
 
 
