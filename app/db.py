@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -153,15 +153,33 @@ class _File:
         return self._opened is not None and self._now() != self._opened
 
 
-class _OneTransaction(Session):
-    """A session of one transaction. Named queries ask for its connection again and again, so it is kept at hand."""
+class Transaction(Session):
+    """One transaction on one connection. Statements on `connection()` go straight to it; what the ORM costs a session
+    (its own transaction, its identity map) begins with the ORM's first use.
 
-    _kept: Connection | None = None
+    `before_commit` is called at the end of the transaction, still in it; `after_commit` when it is durable.
+    """
+
+    def __init__(self, connection: Connection, *, autoflush: bool) -> None:
+        super().__init__(
+            connection, expire_on_commit=False, autoflush=autoflush, join_transaction_mode="rollback_only"
+        )
+        self.before_commit: list[Callable[[], None]] = []
+        self.after_commit: list[Callable[[], None]] = []
+        self._connection = connection
 
     def connection(self, *args: Any, **options: Any) -> Connection:
-        if self._kept is None or self._kept.closed or args or options:
-            self._kept = super().connection(*args, **options)
-        return self._kept
+        return super().connection(*args, **options) if args or options else self._connection
+
+    def finish(self) -> None:
+        """All that stands between the caller's work and the commit."""
+        self.flush()
+        for call in self.before_commit:
+            call()
+
+    def close(self) -> None:
+        if self.in_transaction():
+            super().close()
 
 
 class Database:
@@ -177,21 +195,25 @@ class Database:
         self._writer: Connection | None = None
 
     @contextmanager
-    def read(self) -> Iterator[Session]:
-        with _OneTransaction(self.engine, expire_on_commit=False, autoflush=False) as session:
+    def read(self) -> Iterator[Transaction]:
+        with self.engine.connect() as connection, closing(Transaction(connection, autoflush=False)) as session:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        with self._one_writer() as writer, _OneTransaction(writer, expire_on_commit=False) as session:
-            yield session
-            session.commit()
+    def write(self) -> Iterator[Transaction]:
+        with self._one_writer() as connection, connection.begin():
+            with closing(Transaction(connection, autoflush=True)) as session:
+                yield session
+                session.finish()
+        for call in session.after_commit:
+            call()
 
     @contextmanager
-    def _one_writer(self) -> Iterator[Engine | Connection]:
+    def _one_writer(self) -> Iterator[Connection]:
         """SQLite's one writer keeps one connection: its page cache stays true, as nobody else changes a page."""
         if not self.is_sqlite:
-            yield self.engine
+            with self.engine.connect() as connection:
+                yield connection
             return
         with self._write_lock:
             if self._writer is None:

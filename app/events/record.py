@@ -1,4 +1,4 @@
-"""Write events: queued in the session, inserted at its commit.
+"""Write events: queued in the transaction, inserted at its end.
 
 `seq` is given inside the transaction in commit order: on SQLite by the one writer's lock, on Postgres by a
 transaction-level advisory lock that is taken last, just before the insert.
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import event, insert, text
-from sqlalchemy.orm import Session as OrmSession
+from sqlalchemy import insert, text
 from sqlmodel import Session, SQLModel
 
-from app.db import utcnow
+from app.db import Transaction, utcnow
 from app.events.models import Event
 from app.web.ask import Actor, Ask
 
@@ -42,7 +42,7 @@ def record(
     of the change, within minutes of its commit: lists find a time by it.
     """
     actor = by.actor if isinstance(by, Ask) else by
-    db.info.setdefault("events", []).append(
+    _events_of(db).append(
         {
             "organization_id": actor.organization_id,
             "at": at or utcnow(),
@@ -63,29 +63,26 @@ def record(
     )
 
 
-@event.listens_for(OrmSession, "before_commit")
-def _insert_events(session: OrmSession) -> None:
-    rows = cast("list[dict[str, Any]] | None", session.info.pop("events", None))
-    if not rows:
-        return
-    session.flush()
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SEQ_LOCK})
-    session.connection().execute(_INSERT, rows)
-    session.info["events_written"] = True
+def _events_of(db: Session) -> list[dict[str, Any]]:
+    """The events that the transaction will write, in the order of the changes."""
+    rows = cast("list[dict[str, Any]] | None", db.info.get("events"))
+    if rows is None:
+        assert isinstance(db, Transaction), "events are written by Database.write"
+        rows = db.info["events"] = []
+        db.before_commit.append(partial(_insert_events, db, rows))
+        db.after_commit.append(_tell)
+    return rows
 
 
-@event.listens_for(OrmSession, "after_commit")
-def _tell(session: OrmSession) -> None:
-    if session.info.pop("events_written", False):
-        for listener in _listeners:
-            listener()
+def _insert_events(db: Transaction, rows: list[dict[str, Any]]) -> None:
+    if db.get_bind().dialect.name == "postgresql":
+        db.connection().execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SEQ_LOCK})
+    db.connection().execute(_INSERT, rows)
 
 
-@event.listens_for(OrmSession, "after_soft_rollback")
-def _forget(session: OrmSession, _previous: object) -> None:
-    session.info.pop("events", None)
-    session.info.pop("events_written", None)
+def _tell() -> None:
+    for listener in _listeners:
+        listener()
 
 
 _listeners: list[Any] = []
