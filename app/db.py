@@ -1,15 +1,13 @@
-"""The database: engine, sessions, UTC time and sortable ids. It knows no noun.
+"""The database: sessions, UTC time and sortable ids. It knows no noun.
 
-Reads and writes are opened apart. On SQLite a write begins IMMEDIATE under one process lock, because a read that turns
-into a write fails under load; on Postgres both are ordinary transactions. An error never repeats a statement's values:
-its text goes to the log.
+Reads and writes are opened apart: on SQLite one thread writes at a time, because a read that turns into a write fails
+under load; on Postgres both are ordinary transactions. An error never repeats a statement's values: its text goes to
+the log.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,18 +16,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from sqlalchemy import DateTime, Engine, String, TypeDecorator, create_engine, event, make_url, text
-from sqlalchemy.dialects import registry
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy import DateTime, Engine, String, TypeDecorator, create_engine, text
 from sqlalchemy.engine import Connection, Dialect
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlmodel import Session, SQLModel
 
+from app.sqlite import VANISHED, DatabaseFile, Writer, sqlite_engine
+
 POOL_SIZE = 16  # also the thread limiter's size: a thread that runs can always have a connection
-BUSY_SECONDS = 15
-VANISHED = "The database's file was removed or replaced under the server: stop it, and put the file back."
 
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -131,28 +124,6 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
-class _File:
-    """An SQLite file as it was first opened: who still writes to one that was removed writes to nowhere."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._path = engine.url.database or ""
-        self._opened: tuple[int, int] | None = None
-        event.listen(engine, "connect", self._note)
-
-    def _note(self, _connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        self._opened = self._opened or self._now()
-
-    def _now(self) -> tuple[int, int] | None:
-        try:
-            found = os.stat(self._path)
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
-
-    def has_vanished(self) -> bool:
-        return self._opened is not None and self._now() != self._opened
-
-
 class Transaction(Session):
     """One transaction on one connection. Statements on `connection()` go straight to it; what the ORM costs a session
     (its own transaction, its identity map) begins with the ORM's first use.
@@ -161,9 +132,7 @@ class Transaction(Session):
     """
 
     def __init__(self, connection: Connection, *, autoflush: bool) -> None:
-        super().__init__(
-            connection, expire_on_commit=False, autoflush=autoflush, join_transaction_mode="rollback_only"
-        )
+        super().__init__(connection, expire_on_commit=False, autoflush=autoflush, join_transaction_mode="rollback_only")
         self.before_commit: list[Callable[[], None]] = []
         self.after_commit: list[Callable[[], None]] = []
         self._connection = connection
@@ -188,11 +157,9 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = POOL_SIZE) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
-        self._write_lock = threading.Lock()
-        self.engine = _sqlite_engine(url, pool_size) if self.is_sqlite else _postgres_engine(url, pool_size)
-        self._file = _File(self.engine) if self.is_sqlite else None
-        self._writing = _sqlite_engine(url, 1, begin="BEGIN IMMEDIATE") if self.is_sqlite else self.engine
-        self._writer: Connection | None = None
+        self.engine = sqlite_engine(url, pool_size) if self.is_sqlite else _postgres_engine(url, pool_size)
+        self._file = DatabaseFile(self.engine) if self.is_sqlite else None
+        self._writer = Writer(url, self._file) if self._file else None
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -201,26 +168,17 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        with self._one_writer() as connection, connection.begin():
-            with closing(Transaction(connection, autoflush=True)) as session:
-                yield session
-                session.finish()
+        opened = self._writer.transaction() if self._writer else self.engine.begin()
+        with opened as connection, closing(Transaction(connection, autoflush=True)) as session:
+            yield session
+            session.finish()
         for call in session.after_commit:
             call()
 
-    @contextmanager
-    def _one_writer(self) -> Iterator[Connection]:
-        """SQLite's one writer keeps one connection: its page cache stays true, as nobody else changes a page."""
-        if not self.is_sqlite:
-            with self.engine.connect() as connection:
-                yield connection
-            return
-        with self._write_lock:
-            if self._writer is None:
-                self._writer = self._writing.connect()
-            if self._file and self._file.has_vanished():
-                raise OperationalError(None, None, sqlite3.OperationalError(VANISHED))
-            yield self._writer
+    @property
+    def waiting_writers(self) -> int:
+        """How many threads of this process wait for another's write; none on Postgres, which has no such turn."""
+        return self._writer.waiting if self._writer else 0
 
     def why_not_reached(self) -> str | None:
         """A sentence, or None where the database can be read, and written as far as can be told without doing so."""
@@ -232,11 +190,8 @@ class Database:
         return VANISHED if self._file and self._file.has_vanished() else None
 
     def close(self) -> None:
-        with self._write_lock:
-            if self._writer is not None:
-                self._writer.close()
-            self._writer = None
-        self._writing.dispose()
+        if self._writer:
+            self._writer.close()
         self.engine.dispose()
 
 
@@ -246,45 +201,6 @@ def database_now(session: Session) -> datetime:
         return utcnow()
     value: datetime = session.connection().execute(text("SELECT clock_timestamp()")).scalar_one()
     return value.astimezone(UTC)
-
-
-class _Sqlite(SQLiteDialect_pysqlite):
-    """Begins its transactions itself. An engine with a listener to "begin" looks for listeners at each statement."""
-
-    supports_statement_cache = True
-    begin = "BEGIN"
-
-    def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
-        assert dbapi_connection.driver_connection is not None
-        dbapi_connection.driver_connection.execute(self.begin)
-
-
-registry.register("sqlite.lattice", __name__, _Sqlite.__name__)
-
-
-def _sqlite_engine(url: str, pool_size: int, *, begin: str = "BEGIN") -> Engine:
-    engine = create_engine(
-        make_url(url).set(drivername="sqlite+lattice"), pool_size=pool_size, max_overflow=8, pool_use_lifo=True,
-        hide_parameters=True, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
-    )  # fmt: skip
-    assert isinstance(engine.dialect, _Sqlite)
-    engine.dialect.begin = begin
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        assert isinstance(connection, sqlite3.Connection)
-        connection.isolation_level = None  # transactions are begun above, not by the driver
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "wal_autocheckpoint=4000",  # pages: hot ones are written back once for many commits
-            "foreign_keys=ON",
-            "cache_size=-16000",
-            "temp_store=MEMORY",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
 
 
 def _postgres_engine(url: str, pool_size: int) -> Engine:

@@ -29,6 +29,7 @@ class Health:
         self._beats = Gauge(
             "lattice_worker_age_seconds", "Since the worker's last round.", ("worker",), registry=registry
         )
+        self._writers = Gauge("lattice_database_waiting_writers", "Threads that wait to write.", registry=registry)
         self._pool = Gauge("lattice_database_connections", "Connections of the pool.", ("state",), registry=registry)
 
     async def alive(self, _request: Request) -> Response:
@@ -70,4 +71,5 @@ class Health:
         pool = self.site.db.engine.pool
         for state, number in (("in_use", pool.checkedout()), ("size", pool.size())):  # type: ignore[attr-defined]
             self._pool.labels(state).set(number)
+        self._writers.set(self.site.db.waiting_writers)
         return generate_latest(self.registry)
