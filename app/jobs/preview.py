@@ -13,7 +13,7 @@ from app.jobs.answers import JobPreview, PreviewError
 from app.jobs.needs import Needs
 from app.jobs.new_row import FIRST_REASONS
 from app.jobs.reasons import Live, Reason
-from app.jobs.refusals import needs_of, refusals
+from app.jobs.refusals import judge
 from app.jobs.service import pool_for
 from app.jobs.spec import JobSubmit
 from app.jobs.task_yaml import dump_task
@@ -29,8 +29,9 @@ def preview(db: Session, organization_id: str, body: JobSubmit) -> JobPreview:
     except Invalid as wrong:
         return _refused(body, [PreviewError(e.field, e.message) for e in wrong.errors])
     facts = facts_of(db, pool)
-    errors = [PreviewError(e.field, e.message) for e in refusals(body, facts)]
-    needs = needs_of(body, facts)
+    verdict = judge(body, facts)
+    errors = [PreviewError(e.field, e.message) for e in verdict.refusals]
+    needs = verdict.needs
     price = hourly_price(needs.first, needs.num_nodes, _offers(db, pool))
     position = None if errors else _position(db, pool, needs, body.priority)
     return JobPreview(

@@ -1,8 +1,4 @@
-"""What a pool can't honour of a job, said by name before anything is queued; and the needs that remain.
-
-`refusals(body, pool)` is a list of FieldError, empty where the pool can run the job. `needs_of(body, pool)` is what
-the scheduler reads: only the alternatives that this pool can honour and could ever hold.
-"""
+"""What a pool can't honour of a job, said by name before anything is queued; and the needs that remain."""
 
 from __future__ import annotations
 
@@ -21,20 +17,25 @@ from app.web.problems import FieldError
 MOST = 20
 
 
-def refusals(body: JobSubmit, pool: PoolFacts) -> list[FieldError]:
-    """Empty where the pool can run the job. An alternative that it can't honour counts only where none remains."""
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a pool says of a job: `refusals` is empty where it can run it. `needs` are the alternatives that it can
+    honour and could ever hold, for the scheduler; all of them where it refuses the job.
+    """
+
+    refusals: list[FieldError]
+    needs: Needs
+
+
+def judge(body: JobSubmit, pool: PoolFacts) -> Verdict:
+    """Hold the job against the pool. An alternative that it can't honour counts only where none remains."""
     mistakes = list(_of_job(body, pool))
     alternatives = list(_alternatives(body, pool))
-    if all(found.mistakes for found in alternatives):
+    able = [found for found in alternatives if not found.mistakes]
+    if not able:
         mistakes += [mistake for found in alternatives for mistake in found.mistakes]
-    return list(dict.fromkeys(mistakes))[:MOST]
-
-
-def needs_of(body: JobSubmit, pool: PoolFacts) -> Needs:
-    """The alternatives that the pool can honour; all of them where `refusals` was not asked first."""
-    found = list(_alternatives(body, pool))
-    able = tuple(dict.fromkeys(a.needs for a in found if not a.mistakes))
-    return Needs(alternatives=able or tuple(a.needs for a in found), num_nodes=body.num_nodes)
+    needs = dict.fromkeys(found.needs for found in able or alternatives)
+    return Verdict(list(dict.fromkeys(mistakes))[:MOST], Needs(alternatives=tuple(needs), num_nodes=body.num_nodes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from app.jobs.models import DOCUMENT, JOB, SECRET, Job, JobState, Visibility
 from app.jobs.new_row import NewJobRow
 from app.jobs.queries import Reader
 from app.jobs.reasons import Reason, ReasonCode
-from app.jobs.refusals import needs_of, refusals
+from app.jobs.refusals import judge
 from app.jobs.search import searchable
 from app.jobs.sharing import team_to_share_with
 from app.jobs.spec import JobSubmit, from_spec
@@ -48,12 +48,11 @@ def pool_for(db: Session, organization_id: str, wanted: str | None) -> KnownPool
 
 def submit(db: Session, body: JobSubmit, pool: KnownPool, *, owner: Reader, keyring: Keyring, by: Actor) -> NewJobRow:
     """Queue the job. Raises Invalid, with a message for each field that the pool can't honour."""
-    facts = facts_of(db, pool)
-    errors = refusals(body, facts)
-    if errors:
+    verdict = judge(body, facts_of(db, pool))
+    if errors := verdict.refusals:
         raise Invalid(f"{errors[0].field}: {errors[0].message}", errors=errors)
     team = None if body.team is None else team_to_share_with(db, owner, body.team)
-    new = NewJobRow.of(body, pool, needs_of(body, facts), owner.user_id, team.id if team else None)
+    new = NewJobRow.of(body, pool, verdict.needs, owner.user_id, team.id if team else None)
     connection = db.connection()
     connection.execute(_INSERT_JOB, new.columns())
     connection.execute(_INSERT_DOCUMENT, _document(new, body))

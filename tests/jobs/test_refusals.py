@@ -7,7 +7,7 @@ import pytest
 from app.engines.protocol import Gpu, Isolation, NodeReport
 from app.jobs.needs import Alternative, Needs
 from app.jobs.pool_facts import Feature, PoolFacts
-from app.jobs.refusals import needs_of, refusals
+from app.jobs.refusals import judge
 from tests.jobs.bodies import submit
 
 
@@ -24,7 +24,7 @@ BARE = PoolFacts(name="local", nodes=(report("here", cpus=4, memory=8),))
 
 
 def found(pool: PoolFacts = LAB, **fields: Any) -> dict[str, str]:
-    return {error.field: error.message for error in refusals(submit(**fields), pool)}
+    return {error.field: error.message for error in judge(submit(**fields), pool).refusals}
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,9 @@ def test_containers_and_features_where_the_pool_has_them() -> None:
 
 def test_one_alternative_that_can_be_had_is_enough() -> None:
     body = submit(resources={"accelerators": ["B200:8", "h100:8", "H100:16", "A100:2"]})
-    assert not refusals(body, LAB)
-    needs = needs_of(body, LAB)
+    verdict = judge(body, LAB)
+    assert not verdict.refusals
+    needs = verdict.needs
     assert [a.accelerators for a in needs.alternatives] == ["H100:8", "A100:2"]
 
 
@@ -129,8 +130,8 @@ def test_nothing_is_too_much_while_the_nodes_are_not_known() -> None:
 
 def test_needs_have_the_pools_defaults_and_survive_json() -> None:
     pool = PoolFacts(name="p", default_cpu_tenths=20, default_memory_tenths=45)
-    assert needs_of(submit(), pool).first == Alternative(cpu_tenths=20, memory_tenths=45)
-    needs = needs_of(submit(num_nodes=2, resources={"accelerators": "L4:2", "cpus": "4+", "memory": 16}), pool)
+    assert judge(submit(), pool).needs.first == Alternative(cpu_tenths=20, memory_tenths=45)
+    needs = judge(submit(num_nodes=2, resources={"accelerators": "L4:2", "cpus": "4+", "memory": 16}), pool).needs
     assert needs.first == Alternative(cpu_tenths=40, cpus_at_least=True, memory_tenths=160, gpus=2, gpu_model="L4")
     assert Needs.load(needs.dump()) == needs
     assert str(needs.first) == "2 L4, 4 CPUs and 16 GiB"
