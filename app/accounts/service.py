@@ -16,6 +16,7 @@ from app.accounts.providers import tokens
 from app.db import new_id, utcnow
 from app.web.action import Role, Scope
 from app.web.ask import Actor
+from app.web.browsers import browser
 from app.web.identify import KEY_PREFIX, digest_of
 from app.web.problems import Conflict, Invalid
 
@@ -202,6 +203,8 @@ def begin_session(
         user_agent=user_agent[:300],
     )
     db.add(session)
+    actor = Actor(organization_id=organization_id, kind="user", user_id=user.id, name=user.name, ip=session.ip)
+    _record_session(db, actor, "session.began", session)
     return session
 
 
@@ -209,7 +212,22 @@ def end_session(db: Session, session: SignInSession, *, actor: Actor) -> None:
     """End it here at once; a worker ends it at the identity provider, if it began there."""
     tokens.ends(db, session.id, utcnow())
     db.delete(session)
-    events.record(db, actor, "session.ended", subject_id=session.id, private_to=session.user_id)
+    _record_session(db, actor, "session.ended", session)
+
+
+def switch_session(db: Session, session: SignInSession, organization_id: str, *, actor: Actor) -> None:
+    """Make it the session's current organization; the caller has seen that the person belongs to it."""
+    if session.organization_id != organization_id:
+        session.organization_id = organization_id
+        db.add(session)
+        _record_session(db, replace(actor, organization_id=organization_id), "session.switched", session)
+
+
+def _record_session(db: Session, actor: Actor, action: str, session: SignInSession) -> None:
+    events.record(
+        db, actor, action, subject_id=session.id, subject_name=browser(session.user_agent),
+        private_to=session.user_id,
+    )  # fmt: skip
 
 
 def leave_behind(db: Session, session_id: str | None) -> None:

@@ -26,7 +26,7 @@ def new_link(db: Session, *, user: User, base_url: str, now: datetime) -> str:
     token = secrets.token_urlsafe(32)
     db.add(SignInLink(digest=digest_of(token), user_id=user.id, created_at=now, expires_at=now + LINK_LIFE))
     for member in queries.memberships_of(db, user.id)[:1]:
-        by, called = Actor.system(member.organization_id), user.name or user.email or ""
+        by, called = Actor.system(member.organization_id), user.name or user.email or "the first admin"
         events.record(db, by, "sign_in_link.made", subject_id=user.id, subject_name=called, private_to=user.id)
     return f"{base_url}/sign-in?token={token}"
 
@@ -56,9 +56,6 @@ def use_link(
     user.name = name or user.name
     db.add_all([link, user])
     service.leave_behind(db, instead_of)
-    session = service.begin_session(
+    return service.begin_session(
         db, user=user, organization_id=belongs[0].organization_id, ip=ip, user_agent=user_agent, now=now
     )
-    actor = Actor(organization_id=session.organization_id, kind="user", user_id=user.id, name=user.name, ip=ip)
-    events.record(db, actor, "session.began", subject_id=session.id, private_to=user.id)
-    return session

@@ -12,22 +12,9 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from app.web.browsers import browser
+
 MINUTE, HOUR, DAY = 60, 3600, 86400
-BROWSERS = (
-    ("Edg/", "Edge"),
-    ("OPR/", "Opera"),
-    ("Firefox/", "Firefox"),
-    ("Chrome/", "Chrome"),
-    ("Safari/", "Safari"),
-)
-SYSTEMS = (
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Android", "Android"),
-    ("Windows", "Windows"),
-    ("Mac OS X", "macOS"),
-    ("Linux", "Linux"),
-)
 DURATION_UNITS = ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "m"), (MINUTE, "m", 1, "s"))
 BYTE_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -171,13 +158,6 @@ def initials(name: str | None) -> str:
     words = (name or "").replace("@", " ").split()
     letters = [word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)]
     return "".join(letters).upper() or "?"
-
-
-def browser(user_agent: str) -> str:
-    """`Firefox on Linux`, from what a browser says of itself; the text itself where it is none of the usual ones."""
-    name = next((name for mark, name in BROWSERS if mark in user_agent), None)
-    system = next((name for mark, name in SYSTEMS if mark in user_agent), None)
-    return f"{name} on {system}" if name and system else name or user_agent[:60] or "Unknown browser"
 
 
 def pretty(value: Any) -> str:

@@ -1,5 +1,6 @@
 // Starts the console's behaviour. Everything works without it, except what is live; nothing here draws a page.
 import { prepareCopying } from "./copy.js";
+import { applyChoices } from "./filters.js";
 import { listenToKeys } from "./keys.js";
 import { showConnection } from "./live.js";
 import { closeMenus } from "./menus.js";
@@ -13,6 +14,7 @@ prepareCopying();
 prepareThemes();
 prepareRows();
 prepareToasts();
+applyChoices();
 listenToKeys();
 showConnection();
 closeMenus();

@@ -32,6 +32,18 @@ def test_the_link_signs_in_and_asks_for_a_name(house: House, anonymous: TestClie
     assert anonymous.get("/api/v1/auth/me").json()["name"] == "Ada"
 
 
+def test_the_trail_says_which_browser_signed_in_and_out(house: House, anonymous: TestClient) -> None:
+    reader = house.admin()
+    anonymous.headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/145.0"
+    assert enter(anonymous, link_token(house)) == 303
+    anonymous.post("/api/v1/auth/logout", headers=SAME_ORIGIN)
+    trail = reader.get("/api/v1/events", params={"action": "session"}).json()["items"]
+    assert [(e["action"], e["subject_name"]) for e in trail[:2]] == [
+        ("session.ended", "Firefox on Linux"),
+        ("session.began", "Firefox on Linux"),
+    ]
+
+
 def test_a_link_works_once(house: House, anonymous: TestClient) -> None:
     token = link_token(house)
     assert enter(anonymous, token) == 303

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from app.web import filters
+from app.web.browsers import browser
 
 NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
 
@@ -149,7 +150,7 @@ def test_initials() -> None:
     ],
 )
 def test_browsers_are_named_as_people_do(user_agent: str, text: str) -> None:
-    assert filters.browser(user_agent) == text
+    assert browser(user_agent) == text
 
 
 def test_pretty_writes_what_json_cannot() -> None:

@@ -230,14 +230,11 @@ def _session(
 ) -> SignInSession:  # fmt: skip
     mine = db.get(SignInSession, me.session_id) if me and me.session_id else None
     if mine is not None:
-        mine.organization_id = invitation.organization_id
-        db.add(mine)
+        account_service.switch_session(db, mine, invitation.organization_id, actor=actor)
         return mine
-    session = account_service.begin_session(
+    return account_service.begin_session(
         db, user=user, organization_id=invitation.organization_id, ip=ip, user_agent=user_agent, now=now
     )
-    events.record(db, actor, "session.began", subject_id=session.id, private_to=user.id)
-    return session
 
 
 def _record(db: Session, action: str, invitation: Invitation, actor: Actor) -> None:

@@ -13,8 +13,9 @@ from app.accounts.answers import OrganizationView
 from app.accounts.bodies import Body
 from app.accounts.members.queries import admins_but
 from app.accounts.models import Organization, SignInSession
-from app.accounts.organizations import queries, service
+from app.accounts.organizations import queries
 from app.accounts.queries import membership
+from app.accounts.service import switch_session
 from app.web.action import Action, Kind, Mount, Role
 from app.web.ask import Ask
 from app.web.fields import Name, own_path
@@ -107,10 +108,9 @@ def switch_organization(ask: Ask, organization: Organization) -> OrganizationDet
 
 def _go_to(ask: Ask, db: Session, organization_id: str) -> None:
     session = db.get(SignInSession, ask.principal.session_id) if ask.principal.session_id else None
-    organization = db.get(Organization, organization_id)
-    if session is None or organization is None:
+    if session is None:
         raise Conflict("An API key acts in its own organization alone; make a key in the other one.")
-    service.switch(db, session, organization, actor=ask.actor)
+    switch_session(db, session, organization_id, actor=ask.actor)
 
 
 def _mine(ask: Ask, db: Session, now_in: str | None = None) -> list[OrganizationDetail]:

@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from app import events
 from app.accounts import queries, service
-from app.accounts.models import Membership, Organization, SignInSession, User
+from app.accounts.models import Membership, Organization, User
 from app.db import new_id
 from app.web.action import Role
 from app.web.ask import Actor
@@ -37,13 +37,3 @@ def rename(db: Session, organization: Organization, name: str, *, actor: Actor) 
     was, organization.name = organization.name, name
     db.add(organization)
     events.record(db, actor, "organization.renamed", subject_id=organization.id, subject_name=name, data={"was": was})
-
-
-def switch(db: Session, session: SignInSession, organization: Organization, *, actor: Actor) -> None:
-    """Make it the session's current organization; the caller has seen that the person belongs to it."""
-    if session.organization_id == organization.id:
-        return
-    session.organization_id = organization.id
-    db.add(session)
-    there = replace(actor, organization_id=organization.id)
-    events.record(db, there, "session.switched", subject_id=session.id, private_to=session.user_id)

@@ -10,13 +10,11 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from app import events
 from app.accounts import queries, service
 from app.accounts.models import Membership, SignInSession, User
 from app.accounts.providers import tokens
 from app.accounts.providers.protocol import Arrival, Reason, RemoteProvider, SignInRefused
 from app.keyring import Keyring
-from app.web.ask import Actor
 
 
 def admit(
@@ -37,8 +35,6 @@ def admit(
     )
     db.flush()
     tokens.keep(db, keyring, session.id, arrival.person.subject, arrival.tokens)
-    actor = Actor(organization_id=session.organization_id, kind="user", user_id=user.id, name=user.name, ip=ip)
-    events.record(db, actor, "session.began", subject_id=session.id, private_to=user.id)
     return session
 
 
