@@ -7,6 +7,7 @@ the log.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 import time
@@ -22,6 +23,7 @@ from sqlmodel import Session, SQLModel
 
 from app.sqlite import VANISHED, DatabaseFile, Writer, sqlite_engine
 
+log = logging.getLogger("lattice.db")
 POOL_SIZE = 16  # also the thread limiter's size: a thread that runs can always have a connection
 
 SQLModel.metadata.naming_convention = {
@@ -127,28 +129,42 @@ def new_id(prefix: str) -> str:
 class Transaction(Session):
     """One transaction on one connection. Statements on `connection()` go straight to it; what the ORM costs a session
     (its own transaction, its identity map) begins with the ORM's first use.
-
-    `before_commit` is called at the end of the transaction, still in it; `after_commit` when it is durable.
     """
 
-    def __init__(self, connection: Connection, *, autoflush: bool) -> None:
+    def __init__(self, connection: Connection, *, autoflush: bool = False) -> None:
         super().__init__(connection, expire_on_commit=False, autoflush=autoflush, join_transaction_mode="rollback_only")
-        self.before_commit: list[Callable[[], None]] = []
-        self.after_commit: list[Callable[[], None]] = []
         self._connection = connection
 
     def connection(self, *args: Any, **options: Any) -> Connection:
         return super().connection(*args, **options) if args or options else self._connection
 
-    def finish(self) -> None:
-        """All that stands between the caller's work and the commit."""
-        self.flush()
-        for call in self.before_commit:
-            call()
-
     def close(self) -> None:
         if self.in_transaction():
             super().close()
+
+
+class WriteTransaction(Transaction):
+    """`before_commit` is called at the end of the transaction, still in it; `after_commit` when it is durable."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection, autoflush=True)
+        self.before_commit: list[Callable[[], None]] = []
+        self.after_commit: list[Callable[[], None]] = []
+
+    def finish(self) -> None:
+        """All that stands between the caller's work and the commit."""
+        for call in self.before_commit:
+            self.flush()
+            call()
+        self.flush()
+
+    def tell(self) -> None:
+        """What fails here does not unmake the commit, so it is only logged."""
+        for call in self.after_commit:
+            try:
+                call()
+            except Exception:
+                log.exception("what follows a commit failed")
 
 
 class Database:
@@ -158,22 +174,23 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self.engine = sqlite_engine(url, pool_size) if self.is_sqlite else _postgres_engine(url, pool_size)
-        self._file = DatabaseFile(self.engine) if self.is_sqlite else None
+        self._file = DatabaseFile(url) if self.is_sqlite else None
         self._writer = Writer(url, self._file) if self._file else None
+        if self._file:
+            self._file.watch(self.engine)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
-        with self.engine.connect() as connection, closing(Transaction(connection, autoflush=False)) as session:
+        with self.engine.connect() as connection, closing(Transaction(connection)) as session:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Transaction]:
+    def write(self) -> Iterator[WriteTransaction]:
         opened = self._writer.transaction() if self._writer else self.engine.begin()
-        with opened as connection, closing(Transaction(connection, autoflush=True)) as session:
+        with opened as connection, closing(WriteTransaction(connection)) as session:
             yield session
             session.finish()
-        for call in session.after_commit:
-            call()
+        session.tell()
 
     @property
     def waiting_writers(self) -> int:

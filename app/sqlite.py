@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 BUSY_SECONDS = 15
 MOST_TOGETHER = 32  # writes that share a commit
+LONGEST_WAIT = 0.05  # seconds after which a commit waits for no further write
 VANISHED = "The database's file was removed or replaced under the server: stop it, and put the file back."
 UNDONE = "SQLite undid the transaction."
 PRAGMAS = (
@@ -62,11 +64,15 @@ def _driver(pooled: PoolProxiedConnection) -> sqlite3.Connection:
     return driver
 
 
+class SavepointFailed(OperationalError):
+    """A savepoint could not be set, kept or undone: what is in the transaction is no longer known."""
+
+
 def _run(connection: Connection, statement: str) -> None:
     try:
         _driver(connection.connection).execute(statement)
     except sqlite3.Error as error:
-        raise OperationalError(statement, None, error) from error
+        raise SavepointFailed(statement, None, error) from error
 
 
 def sqlite_engine(url: str, pool_size: int, *, begin: str = "BEGIN") -> Engine:
@@ -89,11 +95,14 @@ def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
 
 
 class DatabaseFile:
-    """The file as the engine first opened it: who still writes to one that was removed writes to nowhere."""
+    """The file as it was first opened: who still writes to one that was removed writes to nowhere."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._path = engine.url.database or ""
+    def __init__(self, url: str) -> None:
+        self._path = make_url(url).database or ""
         self._opened: tuple[int, int] | None = None
+
+    def watch(self, engine: Engine) -> None:
+        """Note what the engine's first connection opens."""
         event.listen(engine, "connect", self._note)
 
     def _note(self, _connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -115,34 +124,67 @@ class _Batch:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.size = 0
+        self.failure: BaseException | None = None
         self._root: RootTransaction = connection.begin()
+        self._began = time.monotonic()
+        self._size = 0
+        self._is_spoilt = False
         self._ended = threading.Event()
-        self._failure: Exception | None = None
+
+    @contextmanager
+    def part(self) -> Iterator[Connection]:
+        """One write, which is undone alone where it fails."""
+        self._size += 1
+        try:
+            with self.connection.begin_nested():
+                yield self.connection
+        except SavepointFailed:
+            self._is_spoilt = True
+            raise
 
     @property
-    def is_open(self) -> bool:
-        """False where SQLite undid the whole transaction, as it may when a disk is full or fails."""
-        return _driver(self.connection.connection).in_transaction
+    def is_full(self) -> bool:
+        """Whether it should be committed though others wait."""
+        return self._size >= MOST_TOGETHER or time.monotonic() - self._began >= LONGEST_WAIT or not self._is_whole
 
-    def commit(self) -> None:
-        """Commit, and let those who wait go on; what fails is told to each of them."""
+    @property
+    def _is_whole(self) -> bool:
+        """False where a savepoint failed, or SQLite undid all, as it may when a disk is full or fails."""
+        return not self._is_spoilt and _driver(self.connection.connection).in_transaction
+
+    def commit(self, file: DatabaseFile) -> None:
+        """Commit, and let those who wait go on. Where it fails all is undone, and each of them is told."""
         try:
-            if not self.is_open:
-                raise OperationalError(None, None, sqlite3.OperationalError(UNDONE))
+            if not self._is_whole:
+                raise _refused(UNDONE)
+            if file.has_vanished():
+                raise _refused(VANISHED)
             self._root.commit()
-        except Exception as error:
-            self._failure = error
-            with suppress(SQLAlchemyError):
-                self._root.rollback()
+        except BaseException as error:
+            self.failure = error
+            self._undo()
+            if not isinstance(error, Exception):
+                raise
         finally:
             self._ended.set()
+
+    def _undo(self) -> None:
+        """After a failed commit SQLAlchemy holds its transaction for ended, though SQLite may still be in it."""
+        with suppress(sqlite3.Error, SQLAlchemyError):
+            _driver(self.connection.connection).rollback()
+        with suppress(SQLAlchemyError):
+            self._root.rollback()
+        self.connection.invalidate()
 
     def wait(self) -> None:
         """Until the commit; raises OperationalError where it failed."""
         self._ended.wait()
-        if self._failure is not None:
-            raise OperationalError(None, None, self._failure) from self._failure
+        if self.failure is not None:
+            raise OperationalError(None, None, getattr(self.failure, "orig", self.failure)) from self.failure
+
+
+def _refused(why: str) -> OperationalError:
+    return OperationalError(None, None, sqlite3.OperationalError(why))
 
 
 class Writer:
@@ -150,14 +192,15 @@ class Writer:
 
     One thread at a time works on it. Where others wait for their turn, it leaves its work uncommitted to the next of
     them, and the last commits for all: a commit costs more than the work, and waits for the disk. Nobody goes on before
-    that commit. A write that fails is undone alone.
+    that commit, so no lock that another write takes may be held around a write. A write that fails is undone alone.
     """
 
     def __init__(self, url: str, file: DatabaseFile) -> None:
         self._engine = sqlite_engine(url, 1, begin="BEGIN IMMEDIATE")
         self._file = file
+        self._file.watch(self._engine)
         self._turn = threading.Lock()
-        self._waiting: deque[None] = deque()  # one for each thread that will take a turn
+        self._waiting: deque[None] = deque()  # a count that threads change without a lock
         self._connection: Connection | None = None
         self._batch: _Batch | None = None
 
@@ -168,34 +211,65 @@ class Writer:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """The connection, in a transaction that is durable when the block has ended without an error."""
-        self._waiting.append(None)
-        with self._turn:
-            self._waiting.pop()
-            batch = self._batch = self._batch or self._begin()
-            batch.size += 1
-            try:
-                with batch.connection.begin_nested():
-                    yield batch.connection
-            finally:
-                self._leave(batch)
+        """The connection, in a transaction that is durable when the block has ended without an error.
+
+        A block that fails ends with the others' commit too, since what it met may have been theirs. Raises
+        OperationalError where nothing of it was kept.
+        """
+        batch: _Batch | None = None
+        try:
+            with self._my_turn():
+                batch = self._batch = self._batch or self._begin()
+                try:
+                    with batch.part() as connection:
+                        yield connection
+                finally:
+                    self._leave(batch)
+        except Exception:
+            if batch is not None:
+                batch.wait()
+            raise
         batch.wait()
 
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        self._waiting.append(None)
+        try:
+            self._turn.acquire()
+        finally:
+            self._waiting.pop()
+        try:
+            yield
+        finally:
+            self._turn.release()
+
     def _begin(self) -> _Batch:
+        if self._file.has_vanished():
+            raise _refused(VANISHED)
         if self._connection is None:
             self._connection = self._engine.connect()
-        if self._file.has_vanished():
-            raise OperationalError(None, None, sqlite3.OperationalError(VANISHED))
         return _Batch(self._connection)
 
     def _leave(self, batch: _Batch) -> None:
-        if not self._waiting or batch.size >= MOST_TOGETHER or not batch.is_open:
-            self._batch = None
-            batch.commit()
+        if not self._waiting or batch.is_full:
+            self._end(batch)
+
+    def _end(self, batch: _Batch) -> None:
+        self._batch = None
+        try:
+            batch.commit(self._file)
+        finally:
+            if batch.failure is not None:
+                self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
     def close(self) -> None:
         with self._turn:
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
+            if self._batch is not None:
+                self._end(self._batch)
+            self._disconnect()
         self._engine.dispose()

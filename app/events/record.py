@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import insert, text
 from sqlmodel import Session, SQLModel
 
-from app.db import Transaction, utcnow
+from app.db import WriteTransaction, utcnow
 from app.events.models import Event
 from app.web.ask import Actor, Ask
 
@@ -67,14 +67,14 @@ def _events_of(db: Session) -> list[dict[str, Any]]:
     """The events that the transaction will write, in the order of the changes."""
     rows = cast("list[dict[str, Any]] | None", db.info.get("events"))
     if rows is None:
-        assert isinstance(db, Transaction), "events are written by Database.write"
+        assert isinstance(db, WriteTransaction), "a read makes no events"
         rows = db.info["events"] = []
         db.before_commit.append(partial(_insert_events, db, rows))
         db.after_commit.append(_tell)
     return rows
 
 
-def _insert_events(db: Transaction, rows: list[dict[str, Any]]) -> None:
+def _insert_events(db: WriteTransaction, rows: list[dict[str, Any]]) -> None:
     if db.get_bind().dialect.name == "postgresql":
         db.connection().execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SEQ_LOCK})
     db.connection().execute(_INSERT, rows)

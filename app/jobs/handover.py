@@ -15,13 +15,11 @@ def hand_over(db: Session, organization_id: str, *, giver: str, heir: str, heir_
     """Make `heir` the owner of every unfinished job of `giver` there; returns how many there were."""
     unfinished = (JOB.c.organization_id == organization_id, JOB.c.owner_id == giver, JOB.c.state.not_in(FINAL))
     told = (JOB.c.id, JOB.c.name, JOB.c.visibility, JOB.c.team_id)
-    moved = db.connection().execute(update(JOB).where(*unfinished).values(owner_id=heir).returning(*told))
-    count = 0
+    moved = db.connection().execute(update(JOB).where(*unfinished).values(owner_id=heir).returning(*told)).all()
     for job in moved:
-        count += 1
         record(
             db, by, "job.handed_over", subject_id=job.id, subject_name=job.name,
             private_to=None if job.visibility is Visibility.ORGANIZATION else heir, shared_with=job.team_id,
             data={"from": giver, "to": heir, "reason": f"now {heir_name}'s"},
         )  # fmt: skip
-    return count
+    return len(moved)

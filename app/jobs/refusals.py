@@ -20,7 +20,7 @@ MOST = 20
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a pool says of a job: `refusals` is empty where it can run it. `needs` are the alternatives that it can
-    honour and could ever hold, for the scheduler; all of them where it refuses the job.
+    honour and could ever hold, for the scheduler; all of them where there is none.
     """
 
     refusals: list[FieldError]

@@ -132,7 +132,7 @@ def _tell(db: Session, jobs: Sequence[HeldJob], by: Actor, now: datetime, *, aga
 
 
 def _ids(db: Session, statement: Any, *, at_once: bool) -> dict[str, bool]:
-    return dict.fromkeys(db.connection().execute(statement.returning(JOB.c.id)).scalars(), at_once)
+    return dict.fromkeys(db.connection().execute(statement.returning(JOB.c.id)).scalars().all(), at_once)
 
 
 def _record_told(db: Session, job: HeldJob, by: Actor, *, at_once: bool) -> None:
