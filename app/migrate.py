@@ -151,5 +151,5 @@ def _make_private(file: str | None) -> None:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as wrong:
         raise MigrationError(
-            f"The database file {file} (DATABASE_URL; unset, in LATTICE_DATA_DIR) can't be made: {wrong.strerror}."
+            f"The database file {file} (DATABASE_URL, else in LATTICE_DATA_DIR) can't be made: {wrong.strerror}."
         ) from None

@@ -38,7 +38,8 @@ def explain(wrong: Exception) -> Explained | None:
         return Explained(str(wrong), COULD_NOT)
     if isinstance(wrong, OperationalError) or type(wrong) is DatabaseError:  # the latter: a file that is none
         return Explained(
-            f"The database (DATABASE_URL; unset, in LATTICE_DATA_DIR) can't be used: {_reason(wrong)}.", COULD_NOT
+            f"The database (DATABASE_URL, else in LATTICE_DATA_DIR) can't be used: {_reason(wrong)}.",
+            COULD_NOT,
         )
     return None
 

@@ -165,7 +165,7 @@ def stop_jobs(ask: Ask, body: JobStopMany) -> StopResult:
     wanted = list(dict.fromkeys(body.ids)) if body.ids is not None else list(held)
     refused = [Refused(i, detail) for i in wanted if (detail := service.refusal(held.get(i), reader))]
     kept = set(wanted) - {r.id for r in refused}
-    stopped = service.stop_many(ask.db, [held[i] for i in sorted(kept)], ask.actor, ask.now)
+    stopped = service.stop_many(ask.db, [held[i] for i in sorted(kept)], ask.actor, ask.now, again=body.again)
     ask.wake("engine")
     ask.notice = f"{stopped:,} {'job is' if stopped == 1 else 'jobs are'} told to stop."
     return StopResult(stopped, len(kept) - stopped, refused)

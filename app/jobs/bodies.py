@@ -87,6 +87,7 @@ class JobStopMany(BaseModel):
 
     ids: Annotated[list[Id], Field(min_length=1, max_length=BULK_MOST)] | None = None
     filter: JobFilters | None = None
+    again: Annotated[bool, Field(description="With `ids`: one that was told before is killed now.")] = False
 
     @classmethod
     def from_form(cls, fields: dict[str, Any]) -> dict[str, Any]:

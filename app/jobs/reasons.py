@@ -165,11 +165,14 @@ def ordinal(number: int) -> str:
 
 
 def _in_line(args: _Blank, live: Live) -> str:
+    """`before`: when it would have to end to run ahead of its turn; None where what is free is held for others."""
     hint = _hint(args.number("before"), live.now)
-    if live.ahead is None:
-        return f"waiting behind earlier jobs in {_pool(live)}{hint}"
     if live.ahead == 0:
         return f"next in line in {_pool(live)}{hint}"
+    if not hint and "before" in args:
+        hint = ": what is free is held for them"
+    if live.ahead is None:
+        return f"waiting behind earlier jobs in {_pool(live)}{hint}"
     jobs = f"{live.ahead} {'job' if live.ahead == 1 else 'jobs'}"
     return f"{ordinal(live.ahead + 1)} in line behind {jobs} in {_pool(live)}{hint}"
 

@@ -100,12 +100,15 @@ def stop(db: Session, job_id: str, by: Actor, now: datetime) -> bool:
     return job.state not in FINAL and bool(_tell(db, [job], by, now, again=True))
 
 
-def stop_many(db: Session, jobs: Sequence[HeldJob], by: Actor, now: datetime) -> int:
-    """As `stop`, for jobs that are held; one that was told before is left as it is. How many were told now."""
+def stop_many(db: Session, jobs: Sequence[HeldJob], by: Actor, now: datetime, *, again: bool = False) -> int:
+    """As `stop`, for jobs that are held; one that was told before is left as it is, but with `again` ends at once.
+
+    How many were told now.
+    """
     queued = [job for job in jobs if job.state is JobState.QUEUED]
     active = [job for job in jobs if job.state is not JobState.QUEUED and job.state not in FINAL]
     _stop_queued(db, queued, by, now)
-    return len(queued) + len(_tell(db, active, by, now, again=False))
+    return len(queued) + len(_tell(db, active, by, now, again=again))
 
 
 def _stop_queued(db: Session, jobs: Sequence[HeldJob], by: Actor, now: datetime) -> None:

@@ -136,13 +136,49 @@ def _path(loc: tuple[int | str, ...]) -> str:
 
 
 def _message(error: Mapping[str, Any]) -> str:
-    kind, message = error["type"], str(error["msg"])
-    if kind == "missing":
-        return "This field is needed."
-    if kind == "extra_forbidden":
-        return "There is no such field."
-    message = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    """A sentence for whoever filled the field in; validators of our own have written theirs."""
+    kind, more = error["type"], error.get("ctx", {})
+    if kind == "string_too_short" and more["min_length"] == 1:
+        return "Write something here."
+    if kind in SENTENCES:
+        return SENTENCES[kind].format_map(more)
+    message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     return message[:1].upper() + message[1:] + ("" if message.endswith((".", "?", ")")) else ".")
+
+
+NUMBER, WHOLE, TRUTH = "Give a number.", "Give a whole number.", "Give true or false."
+MOMENT = "Give a time such as 2026-01-31T12:00:00Z."
+SENTENCES: Mapping[str, str] = {  # by pydantic's types of errors
+    "missing": "This field is needed.",
+    "extra_forbidden": "There is no such field.",
+    "string_type": "Give text.",
+    "string_too_short": "Write at least {min_length:,} characters.",
+    "string_too_long": "Write at most {max_length:,} characters.",
+    "int_type": WHOLE,
+    "int_parsing": WHOLE,
+    "int_parsing_size": WHOLE,
+    "int_from_float": WHOLE,
+    "float_type": NUMBER,
+    "float_parsing": NUMBER,
+    "finite_number": NUMBER,
+    "greater_than_equal": "Give {ge:,} or more.",
+    "greater_than": "Give more than {gt:,}.",
+    "less_than_equal": "Give at most {le:,}.",
+    "less_than": "Give less than {lt:,}.",
+    "bool_type": TRUTH,
+    "bool_parsing": TRUTH,
+    "enum": "Give {expected}.",
+    "literal_error": "Give {expected}.",
+    "list_type": "Give a list.",
+    "dict_type": "Give a map of fields.",
+    "model_type": "Give a map of fields.",
+    "model_attributes_type": "Give a map of fields.",
+    "too_short": "Give at least {min_length:,}.",
+    "too_long": "Give at most {max_length:,}.",
+    "datetime_type": MOMENT,
+    "datetime_parsing": MOMENT,
+    "datetime_from_date_parsing": MOMENT,
+}
 
 
 def _unique(errors: list[FieldError]) -> list[FieldError]:

@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import anyio.to_thread
 from pydantic import BaseModel
@@ -160,6 +161,8 @@ class Exchange:
         return self._refuse(error)
 
     def _respond(self) -> Result:
+        if (form := self._form_in_its_place()) is not None:
+            return answer.redirect(self.request, form)
         action = self.action = self._action()
         credential: Credential = self.request.scope["lattice.credential"]
         if has_key(self.request.url.query):
@@ -192,6 +195,16 @@ class Exchange:
         if limit is not None:
             identity = self.me.identity if self.me else None
             self.rates = self.house.limits.count(limit, identity=identity, ip=self.ip)
+
+    def _form_in_its_place(self) -> str | None:
+        """Where the address of a form's answer is opened itself, as a reload after a mistake does: the form's page."""
+        if not self.html or self.request.method not in {"GET", "HEAD"} or "GET" in self.endpoint.actions:
+            return None
+        form = next((action.form for action in self.endpoint.actions.values() if action.form), None)
+        return form and self._filled_in(form)
+
+    def _filled_in(self, path: str) -> str:
+        return path.replace("{id}", self.request.path_params.get("id", ""))
 
     def _action(self) -> Action:
         method = self.request.method
@@ -343,12 +356,14 @@ class Exchange:
         page = self.house.actions["GET", str(action.form)]
         with self.house.site.db.read() as db:
             ask = self._ask(page, db)
-            ask.url = page.path.replace("{id}", self.request.path_params.get("id", ""))
+            ask.url = self._filled_in(page.path)
             thing = load_thing(db, page, self.me, self.request.path_params["id"]) if page.thing else None
             value = self._call(ask, thing, None)
             form = Form.rejected(self.form or FormFields({}), problem)
             assert page.page is not None
-            return self.house.html.page(self.request, ask, page.page, value, status=problem.status, form=form)
+            response = self.house.html.page(self.request, ask, page.page, value, status=problem.status, form=form)
+            response.headers["HX-Replace-Url"] = quote(ask.url, safe=answer.URL_SAFE)  # that a reload shows the form
+            return response
 
     def _finish(self, ask: Ask, value: Any) -> Response:
         action = ask.action

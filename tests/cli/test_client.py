@@ -179,6 +179,17 @@ def test_list_show_logs_and_stop(signed_in: Terminal) -> None:
     assert "job_nowhere" in signed_in.run("jobs", "stop", "job_nowhere", status=1)[1]
 
 
+def test_a_second_stop_kills(signed_in: Terminal) -> None:
+    deaf = ("trap '' TERM; echo deaf; while :; do sleep 0.1; done",)
+    job = JOB_ID.findall(signed_in.out("jobs", "submit", "--cpus", "0.1", "--memory", "0.1", "--", *deaf))[0]
+    wait_until(lambda: "deaf" in signed_in.out("jobs", "logs", job), what="the job to be deaf")
+    assert "1 told to stop" in signed_in.run("jobs", "stop", job)[1]
+    assert json.loads(signed_in.out("jobs", "show", job, "--json"))["state"] in ("running", "stopping")
+    assert "1 told to stop" in signed_in.run("jobs", "stop", job)[1]
+    wait_until(lambda: json.loads(signed_in.out("jobs", "show", job, "--json"))["state"] == "stopped", what="its end")
+    assert "0 told to stop, 1 unchanged" in signed_in.run("jobs", "stop", job)[1]
+
+
 @pytest.fixture
 def seen_by_jobs() -> Iterator[Path]:
     """A folder that jobs can look into, whatever user they run as."""

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.console import MARKS
 from tests.console.lab import Lab
+from tests.peers.browser import Watch
 
 pytestmark = MARKS
 
@@ -39,6 +40,17 @@ def test_a_person_is_called_as_they_wish(page: Page, lab: Lab) -> None:
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".user-menu")).to_contain_text("Ada Lovelace")
     lab.client.post("/settings/profile", data={"_method": "PATCH", "name": "Ada"})
+
+
+def test_a_mistake_is_told_and_a_reload_shows_the_form_again(page: Page, watch: Watch) -> None:
+    watch.expect("status of 422")
+    page.goto("/settings")
+    page.get_by_label("Name").fill("   ")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Write something here.").first).to_be_visible()
+    expect(page).to_have_url(re.compile("/settings$"))
+    page.reload()
+    expect(page.get_by_label("Name")).to_have_value("Ada")
 
 
 def test_another_session_is_ended(page: Page, lab: Lab) -> None:

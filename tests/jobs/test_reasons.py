@@ -29,7 +29,7 @@ LAB = Live(
          "waiting for 8 H100 on each of 2 nodes in pool lab (3 free)"),
         (C.WAITING_FOR_CPUS, {"cpu_tenths": 40}, "waiting for 4 CPUs in pool lab (1.5 free)"),
         (C.WAITING_FOR_MEMORY, {"memory_tenths": 320}, "waiting for 32 GiB of memory in pool lab (2 GiB free)"),
-        (C.IN_LINE, {"before": None}, "third in line behind 2 jobs in pool lab"),
+        (C.IN_LINE, {"before": None}, "third in line behind 2 jobs in pool lab: what is free is held for them"),
         (C.IN_LINE, {"before": 1_767_225_600 + 2450},
          "third in line behind 2 jobs in pool lab; with a max_duration of at most 40m it could start now"),
         (C.DISK_LOW, {"percent": 5}, "pool lab is below 5 % of free disk, so nothing is started: free some space"),

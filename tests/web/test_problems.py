@@ -53,6 +53,30 @@ def test_an_unknown_field_is_named(admin: TestClient) -> None:
     assert errors == [{"field": "role", "message": "There is no such field."}]
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"name": "  "}, "Write something here."),
+        ({"name": "x" * 101}, "Write at most 100 characters."),
+        ({"name": 3}, "Give text."),
+        ({"name": "x", "expires_in_days": 0}, "Give 1 or more."),
+        ({"name": "x", "expires_in_days": "soon"}, "Give a whole number."),
+        ({"name": "x", "scopes": "admin"}, "Give a list."),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_wrong_field_is_told_in_a_sentence(admin: TestClient, fields: dict[str, object], message: str) -> None:
+    (error,) = admin.post(KEYS, json=fields).json()["errors"]
+    assert error["message"] == message
+
+
+def test_the_address_of_a_forms_answer_leads_to_the_form(admin: TestClient) -> None:
+    rejected = admin.post("/settings/profile", data={"_method": "PATCH", "name": " "})
+    assert rejected.status_code == 422 and rejected.headers["HX-Replace-Url"] == "/settings"
+    answer = admin.get("/settings/profile")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/settings")
+
+
 def test_a_method_that_is_not_there_names_those_that_are(admin: TestClient) -> None:
     answer = admin.put(KEYS)
     assert answer.status_code == 405 and answer.headers["Allow"] == "GET, POST, HEAD"

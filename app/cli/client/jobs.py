@@ -241,7 +241,7 @@ def stop(
     from app.cli.client.api import Api
 
     with Api(credentials.needed(url)) as api:
-        done = api.call("POST", "/jobs/stop", json={"ids": jobs})
+        done = api.call("POST", "/jobs/stop", json={"ids": jobs, "again": True})
     if json:
         output.as_json(done)
     else:
