@@ -21,7 +21,9 @@ def test_exit_code(runs: Runs, code: int) -> None:
 
 
 def test_command_not_found(runs: Runs) -> None:
-    assert runs.end("there-is-no-such-command").cause is EndCause.COMMAND_NOT_FOUND
+    attempt = runs.start("true\nthere-is-no-such-command")
+    assert runs.end_of(attempt).cause is EndCause.COMMAND_NOT_FOUND
+    assert runs.log(attempt).startswith(b"../control/run: line 2: there-is-no-such-command:")
 
 
 def test_death_by_signal(runs: Runs) -> None:

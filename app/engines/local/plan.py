@@ -172,7 +172,7 @@ def _on_this_system(plan: Plan, launch: Launch, paths: Paths, data_folder: Path)
     groups = isolation.gpu_groups() if plan.uid is not None else []
     is_wrapped = launch.isolation is Isolation.BUBBLEWRAP
     for stage in [name for name in ("setup", "run") if name in plan.scripts]:
-        argv = stage_argv(paths.control / stage)
+        argv = stage_argv(scripts.from_work(paths.control / stage, paths.work))
         if is_wrapped:
             argv = _wrapped(argv, plan.uid, groups, paths, data_folder)
         plan.items += [(stage, word) for word in argv]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,11 @@ from pathlib import Path
 # A shell that waits for a command dies of a signal at once and takes the command's exit code along. With this it waits
 # for the command, which got the signal too, and ends with its code: 75 from a program that saved its work stays 75.
 PASS_ON = "trap 'exit $?' TERM INT USR1; "  # noqa: S105
+
+
+def from_work(script: Path, work: Path) -> Path:
+    """The script as seen from the job's folder, where it starts: the shell puts this before each of its messages."""
+    return Path(os.path.relpath(script, work))
 
 
 def stage_script(text: str) -> str:
@@ -37,6 +43,6 @@ def container_script(control: Path, marks: Path, work: Path, *, has_setup: bool)
     ]
     if has_setup:
         failed = shlex.quote(str(marks / "setup-failed"))
-        setup = shlex.quote(str(control / "setup"))
+        setup = shlex.quote(str(from_work(control / "setup", work)))
         lines += [PASS_ON, f'"$shell" {setup} || {{ code=$?; : >{failed}; exit "$code"; }}', "trap - TERM INT USR1"]
-    return "\n".join([*lines, f'exec "$shell" {shlex.quote(str(control / "run"))}', ""])
+    return "\n".join([*lines, f'exec "$shell" {shlex.quote(str(from_work(control / "run", work)))}', ""])
