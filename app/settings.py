@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+from dotenv.parser import parse_stream
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
@@ -249,10 +252,34 @@ def _is_origin(text: str) -> bool:
 
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings; raises `SettingsError` whose text is one sentence for each wrong one."""
+    misspelt = list(_misspelt(Path(".env")))
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
     except ValidationError as wrong:
-        raise SettingsError(" ".join(_sentence(dict(e)) for e in wrong.errors())) from None
+        raise SettingsError(" ".join([*misspelt, *(_sentence(dict(e)) for e in wrong.errors())])) from None
+    if misspelt:
+        raise SettingsError(" ".join(misspelt))
+    return settings
+
+
+OURS = ("LATTICE_", "AUTH_")  # other programs may have settings of theirs in the file
+OF_CLIENTS = {"LATTICE_URL", "LATTICE_API_KEY"}
+
+
+def _misspelt(file: Path) -> Iterator[str]:
+    """A sentence for each line of the file that sets nothing, and would otherwise be passed over in silence."""
+    if not file.is_file():
+        return
+    known = {name.upper() for name in Settings.model_fields}
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        for line in parse_stream(lines):
+            if line.error:
+                text = line.original.string
+                number = line.original.line + len(text) - len(text.lstrip("\n"))
+                yield f"{file}, line {number}, sets nothing: expected NAME=VALUE."
+            elif line.key and line.key.upper().startswith(OURS) and line.key.upper() not in known | OF_CLIENTS:
+                near = get_close_matches(line.key.upper(), known, 1, cutoff=0.78)
+                yield f"{file} has {line.key}, which is no setting{f'; is it {near[0]}?' if near else '.'}"
 
 
 SECRET = {"AUTH_API_KEY", "AUTH_WEBHOOK_SECRET", "AUTH_COOKIE_PASSWORD", "LATTICE_SECRET_KEYS", "DATABASE_URL"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,3 +70,28 @@ def test_the_database_is_named_and_its_password_is_not_shown(monkeypatch: pytest
 )  # fmt: skip
 def test_what_is_right_is_taken(monkeypatch: pytest.MonkeyPatch, name: str, value: str, read: Any) -> None:
     assert getattr(loaded(monkeypatch, **{name: value}), name.lower()) == read
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("LATTICE_DATA_DIRR=x", ".env has LATTICE_DATA_DIRR, which is no setting; is it LATTICE_DATA_DIR?"),
+        ("AUTH_KEY=hidden", ".env has AUTH_KEY, which is no setting; is it AUTH_API_KEY?"),
+        ("LATTICE_XYZZY=x", ".env has LATTICE_XYZZY, which is no setting."),
+        ("AUTH_API_KEY hidden", ".env, line 3, sets nothing: expected NAME=VALUE."),
+    ],
+)
+def test_a_line_of_the_file_that_sets_nothing_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str, sentence: str
+) -> None:
+    (tmp_path / ".env").write_text(f"PORT=8123\n\n{line}\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError) as wrong:
+        load_settings()
+    assert str(wrong.value) == sentence
+
+
+def test_other_programs_may_have_settings_in_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("# ours\nPORT=8123\nCOMPOSE_PROJECT_NAME=x\nLATTICE_URL=http://localhost:8123\n")
+    monkeypatch.chdir(tmp_path)
+    assert load_settings().port == 8123
