@@ -101,9 +101,8 @@ def _end_as(job: dict[str, Any]) -> None:
     """Say how the job ended, and end with 0 or 1 alike."""
     from app.cli.client.output import say, shown
 
-    code = f" with exit code {job['exit_code']}" if job["exit_code"] else ""
     reason = f": {job['reason']}" if job["reason"] else ""
-    say(shown(f"{job['id']} {job['state']}{code}{reason}"))
+    say(shown(f"{job['id']} {job['state']}{reason}"))
     if job["state"] != "succeeded":
         raise typer.Exit(1)
 
