@@ -189,6 +189,7 @@ def rerun_job(ask: Ask, job: Job) -> JobDetail:
     """Submit the same job once more, as a new one."""
     new = service.rerun(ask.db, job, owner=Reader.of(ask.principal), keyring=ask.site.keyring, by=ask.actor)
     ask.wake("scheduler")
+    ask.notice = f"{new.name} is submitted again: this is the new job."
     return _detail(ask, new.id)
 
 

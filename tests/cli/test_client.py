@@ -173,6 +173,8 @@ def test_list_show_logs_and_stop(signed_in: Terminal) -> None:
     listed = signed_in.out("jobs", "list", "--state", "succeeded", "--limit", "300")
     assert listed.startswith("ID ") and f"{done}  many-lines" in listed and "\x1b" not in listed
     assert "many-lines" in signed_in.out("jobs", "show", done)
+    wide = JOB_ID.findall(signed_in.out(*submit[:-1], "n" * 100, "--", "true"))[0]
+    assert f"{wide}  {'n' * 39}…  " in signed_in.out("jobs", "list", "--limit", "300")
     long = JOB_ID.findall(signed_in.out(*submit, "--", "sleep 600"))[0]
     stopped = json.loads(signed_in.out("jobs", "stop", long, done, "--json"))
     assert (stopped["stopped"], stopped["unchanged"]) == (1, 1)

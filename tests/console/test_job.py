@@ -58,6 +58,7 @@ def test_it_runs_again_as_a_job_of_its_own(page: Page, lab: Lab) -> None:
     page.get_by_role("button", name="Run again").click()
     expect(page).not_to_have_url(re.compile(job_id))
     expect(page.get_by_role("heading", name="twice")).to_be_visible()
+    expect(page.locator("#toasts")).to_contain_text("twice is submitted again")
     expect(page.locator("[data-log-view]")).to_contain_text("again")
 
 

@@ -13,6 +13,7 @@ STATES = {
     "succeeded": "32", "running": "36", "starting": "36", "failed": "31", "stopped": "33", "stopping": "33",
 }  # fmt: skip
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
+WIDEST = 40
 
 
 def as_json(value: Any) -> None:
@@ -25,11 +26,15 @@ def say(sentence: str) -> None:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Aligned columns. A cell whose text is a state has its colour."""
-    cells = [[shown(cell) for cell in row] for row in rows]
+    """Aligned columns, of which none is wider than WIDEST. A cell whose text is a state has its colour."""
+    cells = [[_clipped(shown(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
     for line in [list(head), *cells]:
         print("  ".join(_padded(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:
