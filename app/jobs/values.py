@@ -137,8 +137,13 @@ def check_name(value: object) -> str:
 
 
 def check_image(value: object) -> str:
-    """A name such as a registry has it: no option of the tool that runs it, no archive on the node's disk."""
+    """A name such as a registry has it: no option of the tool that runs it, no archive on the node's disk.
+
+    SkyPilot's `docker:python:3.12` is python:3.12; `docker:24` is itself a name, of the image `docker`.
+    """
     image = text_of(value, LINE_MOST)
+    if not IMAGE.fullmatch(image):
+        image = image.removeprefix("docker:")
     if not IMAGE.fullmatch(image):
         raise ValueError("This is not the name of a container image, such as python:3.12 or ghcr.io/team/image:tag.")
     return image

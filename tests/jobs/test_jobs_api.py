@@ -253,6 +253,13 @@ def test_the_page_offers_every_state_and_pool(admin: TestClient) -> None:
     assert re.search(r'<option value="local"\s+selected>', admin.get(f"/jobs?pool={pool['id']}").text)
 
 
+def test_an_image_is_taken_as_a_task_writes_it(admin: TestClient) -> None:
+    field = re.search(r'<input[^>]*name="image"[^>]*>', admin.get("/jobs/new").text)
+    assert field and 'placeholder="python:3.12"' in field[0]
+    page = admin.post("/jobs/preview", data={"run": "true", "image": "docker:python:3.12"}).text
+    assert "not the name of a container image" not in page and "runs no containers" in page
+
+
 def test_a_rejected_form_comes_back_with_what_was_typed(admin: TestClient) -> None:
     page = admin.post("/jobs", data={"run": "echo hello", "resources.accelerators": "H100:99"})
     assert page.status_code == 422 and "echo hello" in page.text and "at most 8 H100" in page.text

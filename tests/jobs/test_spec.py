@@ -130,6 +130,17 @@ def test_an_image_is_named_as_registries_name_it(image: str) -> None:
     assert submit(image=image).image == image
 
 
+@pytest.mark.parametrize(
+    ("written", "image"),
+    [
+        ("docker:python:3.12", "python:3.12"), ("docker:ghcr.io/team/app", "ghcr.io/team/app"),
+        ("docker:24", "docker:24"), ("docker:docker:24", "docker:24"),
+    ],
+)  # fmt: skip
+def test_an_image_may_be_written_as_in_a_task(written: str, image: str) -> None:
+    assert submit(image=written).image == image
+
+
 def test_skypilots_places_for_priority_image_and_old_names() -> None:
     body = submit(
         resources={"priority": 7, "image_id": "docker:ubuntu:22.04", "gpus": "L4", "spot_recovery": "FAILOVER"}
