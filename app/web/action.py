@@ -84,7 +84,7 @@ class Action:
     `forms`: the JSON mount takes the body as a form too, as OAuth's endpoints must.
     `limit`: how often it may be asked; a write without it counts among all writes of whoever asks.
     `page`: the template of the HTML face; on a write it is rendered instead of a redirect.
-    `form`: the GET path of the page that shows the body's mistakes.
+    `form`: the GET path of the page that shows the body's mistakes; without one, a write's `page` does.
     `then`: where HTML goes after a write: a path with `{id}`; None: to the thing, or to the list after DELETE.
     `headers`: request headers that the handler reads, lower case, as `ask.headers[...]`.
     `also`: statuses that it may answer besides those that follow from the other columns.

@@ -156,8 +156,11 @@ class Exchange:
             )
 
     def _refuse_write(self, action: Action, error: Exception) -> Response:
-        if isinstance(error, Problem) and self.html and action.form and error.status in FORM_STATUSES:
-            return self._form_again(action, error)
+        if isinstance(error, Problem) and self.html and error.status in FORM_STATUSES:
+            if action.form:
+                return self._form_again(action, error)
+            if action.page:
+                return self._own_page(action, error)
         return self._refuse(error)
 
     def _respond(self) -> Result:
@@ -364,6 +367,12 @@ class Exchange:
             response = self.house.html.page(self.request, ask, page.page, value, status=problem.status, form=form)
             response.headers["HX-Replace-Url"] = quote(ask.url, safe=answer.URL_SAFE)  # that a reload shows the form
             return response
+
+    def _own_page(self, action: Action, problem: Problem) -> Response:
+        """A write that is answered by a page, and comes from no form of its own, has its mistakes on that page."""
+        ask = self._ask(action, Session())
+        form = Form.rejected(self.form or FormFields({}), problem)
+        return self.house.html.page(self.request, ask, str(action.page), None, status=problem.status, form=form)
 
     def _finish(self, ask: Ask, value: Any) -> Response:
         action = ask.action

@@ -12,7 +12,7 @@ export function mount(page) {
   });
   page.addEventListener("htmx:config:request", (event) => {
     const form = event.target.closest("form");
-    if (event.target.matches(".preview") && !form.checkValidity()) event.preventDefault();
+    if (event.target.matches(".preview-answer") && !form.checkValidity()) event.preventDefault();
   });
   for (const form of page.querySelectorAll("form")) form.dispatchEvent(new Event("input"));
 }

@@ -68,6 +68,7 @@ def test_a_mistake_stands_beside_its_field(form: Locator, page: Page, watch: Wat
     expect(gpus).to_have_value("H100:9")
     expect(page.locator("#name")).to_have_value("kept-as-typed")
     expect(page.locator("#run")).to_have_value("nvidia-smi")
+    expect(page.locator("#preview .field-error")).to_contain_text("H100")
     expect(page.locator(".htmx-request")).to_have_count(0)
     assert axe(page) == []
     gpus.fill("H100:8")
@@ -122,3 +123,24 @@ def test_the_form_turns_into_a_task(form: Locator, page: Page) -> None:
     expect(page.locator("#preview pre")).to_contain_text("name: turned")
     page.get_by_role("radiogroup", name="Write the job as").get_by_text("YAML").click()
     expect(page.locator("#task_yaml")).to_have_value(re.compile("name: turned\nrun: echo turned"))
+
+
+def test_what_can_not_be_read_is_said_in_the_card(form: Locator, page: Page, watch: Watch) -> None:
+    watch.expect("status of 4")
+    form.get_by_label("Run").fill("true")
+    form.get_by_label("CPUs").fill("abc")
+    says_so_inside(form.get_by_role("complementary", name="Before you submit"), "'abc'")
+    page.get_by_text("YAML").click()
+    task = page.locator("#task-form")
+    task.get_by_label("Task").fill("run: [")
+    says_so_inside(task.get_by_role("complementary", name="Before you submit"), "not YAML")
+
+
+def says_so_inside(card: Locator, sentence: str) -> None:
+    """Below the card's heading, as far from its edges as everything else in it."""
+    mistake = card.locator(".field-error")
+    expect(mistake).to_contain_text(sentence)
+    heading = card.get_by_role("heading", name="Before you submit")
+    expect(heading).to_be_visible()
+    boxes = heading.bounding_box(), mistake.bounding_box()
+    assert boxes[0] and boxes[1] and boxes[0]["x"] == boxes[1]["x"]
