@@ -21,12 +21,13 @@ from app.web.ask import Ask, Principal
 from app.web.elsewhere import OwnOrganization
 from app.web.forms import Form
 from app.web.pages import Pages
-from app.web.problems import Problem, Unauthenticated
+from app.web.problems import Problem, TooLarge, TooManyRequests, Unauthenticated, Unavailable
 from app.web.streams import Text
 
 API = "/api/v1"
 URL_SAFE = "%/:=&?~#+!$,;'@()*[]"  # what stands in addresses as it is
 VARY = "HX-Request, HX-Request-Type, HX-Target, Cookie"
+WORTH_ANOTHER_TRY = (TooLarge, TooManyRequests, Unavailable)  # what was typed can be sent again, if it is still there
 JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_NON_STR_KEYS
 
 
@@ -113,9 +114,19 @@ class HtmlAnswer:
         context = self._context(
             request, me, url=asked(request), value=None, problem=problem, request_id=request_id, offer=offer
         )
+        headers = _headers(problem)
         name = "problem-fragment.html" if wants_fragment(request) else "problem.html"
+        if keeps_page(request, problem):
+            name = "problem-toast.html"
+            headers |= {"HX-Retarget": "#toasts", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
         page = self.pages.page(name, context)
-        return Response(page, problem.status, media_type="text/html", headers=_headers(problem))
+        return Response(page, problem.status, media_type="text/html", headers=headers)
+
+
+def keeps_page(request: Request, problem: Problem) -> bool:
+    """Whether the page stays as it is, with what was typed: the form was not read, so it can't be drawn again."""
+    sends_form = request.method not in {"GET", "HEAD"} and "hx-request" in request.headers
+    return sends_form and not wants_fragment(request) and isinstance(problem, WORTH_ANOTHER_TRY)
 
 
 def redirect(request: Request, to: str) -> Response:

@@ -53,7 +53,7 @@ KEY_IN_ADDRESS = (
     "An API key does not belong in an address, where logs and histories keep it: send it as "
     "`Authorization: Bearer lk_…`, and revoke this one."
 )
-FORM_STATUSES = {400, 409, 413, 422}
+FORM_STATUSES = {400, 409, 422}
 
 
 def database_unavailable() -> Unavailable:

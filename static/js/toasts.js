@@ -1,4 +1,4 @@
-// Short messages in the corner, read out by screen readers, gone after a while.
+// Short messages in the corner, read out by screen readers, gone after a while unless they stay.
 import { onPage } from "./page.js";
 import { icon } from "./icons.js";
 
@@ -7,7 +7,7 @@ const LIFE_MS = 6000;
 export function prepareToasts() {
   document.addEventListener("click", (event) => event.target.closest("[data-dismiss]")?.closest(".toast")?.remove());
   onPage(() => {
-    for (const element of document.querySelectorAll("#toasts > .toast:not([data-timed])")) expire(element);
+    for (const element of document.querySelectorAll("#toasts > .toast:not([data-timed], [data-stays])")) expire(element);
   });
   document.addEventListener("htmx:error", (event) => {
     if (event.detail.error?.name !== "AbortError") toast("The server could not be reached", "bad");

@@ -144,3 +144,17 @@ def says_so_inside(card: Locator, sentence: str) -> None:
     expect(heading).to_be_visible()
     boxes = heading.bounding_box(), mistake.bounding_box()
     assert boxes[0] and boxes[1] and boxes[0]["x"] == boxes[1]["x"]
+
+
+def test_a_task_that_is_too_large_stays(task_form: Locator, page: Page, watch: Watch) -> None:
+    watch.expect("status of 413")
+    large = "run: echo\n# " + "a long remark, " * 80_000
+    task_form.get_by_label("Task").fill(large)
+    submit(task_form)
+    toast = page.locator("#toasts .toast")
+    expect(toast).to_contain_text("larger than 1,048,576 bytes")
+    expect(page).to_have_url(re.compile("/jobs/new$"))
+    assert page.locator("#task_yaml").input_value() == large
+    assert axe(page) == []
+    toast.get_by_role("button", name="Dismiss").click()
+    expect(toast).to_have_count(0)
