@@ -1,4 +1,4 @@
-// The new-job page: the preview waits until the form could be submitted, and leaving the form for the YAML tab carries
+// The new-job page: the preview waits until there is something to run, and leaving the form for the YAML tab carries
 // its fields along, as the server wrote them.
 
 export function mount(page) {
@@ -11,8 +11,8 @@ export function mount(page) {
     area.dispatchEvent(new Event("input", { bubbles: true }));
   });
   page.addEventListener("htmx:config:request", (event) => {
-    const form = event.target.closest("form");
-    if (event.target.matches(".preview-answer") && !form.checkValidity()) event.preventDefault();
+    const waits = event.target.querySelector("[data-waits]");
+    if (waits && !event.target.closest("form").checkValidity()) event.preventDefault();
   });
   for (const form of page.querySelectorAll("form")) form.dispatchEvent(new Event("input"));
 }

@@ -158,3 +158,19 @@ def test_a_task_that_is_too_large_stays(task_form: Locator, page: Page, watch: W
     assert axe(page) == []
     toast.get_by_role("button", name="Dismiss").click()
     expect(toast).to_have_count(0)
+
+
+def test_the_card_says_what_the_last_change_made_wrong(form: Locator, page: Page, watch: Watch) -> None:
+    watch.expect("status of 422")
+    preview = page.locator("#preview")
+    form.get_by_label("Nodes").fill("1000000")
+    form.get_by_label("Run").fill("true")
+    expect(preview).to_contain_text("not from 1 to 1,000")
+    form.get_by_label("Nodes").fill("1")
+    expect(preview).to_contain_text("At once")
+    form.get_by_label("Nodes").fill("one")
+    expect(preview).to_contain_text("Give a whole number")
+    form.get_by_label("Nodes").fill("1")
+    expect(preview).to_contain_text("At once")
+    form.get_by_label("Run").fill("")
+    expect(preview).to_contain_text("This field is needed")
