@@ -103,6 +103,10 @@ class Form:
     errors: Mapping[str, str] = field(default_factory=dict)
     problem: Problem | None = None
 
+    def differs(self, initial: Mapping[str, str]) -> bool:
+        """Whether one of these fields has a mistake, or another value than it begins with."""
+        return any(name in self.errors or self.values.get(name, value) != value for name, value in initial.items())
+
     @classmethod
     def rejected(cls, fields: FormFields, problem: Problem) -> Form:
         values = {

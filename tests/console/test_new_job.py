@@ -174,3 +174,19 @@ def test_the_card_says_what_the_last_change_made_wrong(form: Locator, page: Page
     expect(preview).to_contain_text("At once")
     form.get_by_label("Run").fill("")
     expect(preview).to_contain_text("This field is needed")
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "is_open"), [("GPUs", "H100:9", False), ("Priority", "high", True), ("At most", "2h", True)]
+)
+def test_the_rest_is_open_where_there_is_something_in_it(
+    form: Locator, page: Page, watch: Watch, label: str, text: str, is_open: bool
+) -> None:
+    watch.expect("status of 422")
+    form.get_by_label("CPUs").fill("abc")
+    form.get_by_label("Run").fill("true")
+    form.get_by_text("Secrets, image, limits, queue").click()
+    form.get_by_label(label).fill(text)
+    submit(form)
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.locator("#max_duration")).to_be_visible(visible=is_open)
