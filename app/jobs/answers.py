@@ -7,9 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from app.accounts.answers import Owner
+from app.jobs.form_fields import in_form
 from app.jobs.models import JobState, Visibility
 from app.jobs.reasons import plain_sentence
+from app.web.forms import Mistake, as_written
 from app.web.paging import Page
+from app.web.problems import FieldError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,9 +174,8 @@ class StopResult:
 
 
 @dataclass(frozen=True, slots=True)
-class PreviewError:
-    field: str
-    message: str
+class PreviewError(FieldError):
+    """What the pool can't honour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +194,14 @@ class JobPreview:
     queue_position: int | None
     reason: str | None
     task: str
+
+    @property
+    def in_form(self) -> list[Mistake]:
+        return in_form(self.errors)
+
+    @property
+    def as_written(self) -> list[Mistake]:
+        return as_written(self.errors)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,29 @@
-"""The console's new-job form as the values of a `JobSubmit`: lines become maps, the YAML tab becomes fields."""
+"""The console's new-job form as the values of a `JobSubmit`: lines become maps, the YAML tab becomes fields.
+
+What is wrong with the values goes the other way, to the form's field, by the name that it has there.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from app.jobs.task_yaml import parse_task
+from app.web.forms import Mistake
 from app.web.problems import FieldError, Invalid
 
 NUMBERS = ("num_nodes", "priority")
 SWITCHES = ("use_spot", "autostop")
 SWITCH = {"on": True, "true": True, "off": False, "false": False}
 LINES = {"envs_text": "envs", "secrets_text": "secrets"}
+LABELS = {
+    "name": "Name", "run": "Run", "setup": "Set-up", "resources.accelerators": "GPUs", "resources.cpus": "CPUs",
+    "resources.memory": "Memory", "num_nodes": "Nodes", "envs_text": "Variables", "secrets_text": "Secret variables",
+    "image": "Container image", "pool": "Pool", "priority": "Priority", "visibility": "Seen by",
+    "max_duration": "At most", "stop.signal": "Stopped with", "stop.grace": "Time to save",
+}  # fmt: skip
+PLACES = {**{name: name for name in LABELS}, **{name: field for field, name in LINES.items()}, "team": "visibility"}
 
 
 def from_form_fields(fields: dict[str, Any]) -> dict[str, Any]:
@@ -31,6 +42,19 @@ def from_form_fields(fields: dict[str, Any]) -> dict[str, Any]:
     if isinstance(accelerators, str) and "," in accelerators and "{" not in accelerators:
         resources["accelerators"] = [part.strip() for part in accelerators.split(",") if part.strip()]
     return {**values, "resources": resources} if resources else values
+
+
+def in_form(errors: Iterable[FieldError]) -> list[Mistake]:
+    """Each at the form's field that its value was typed in: `envs.1X` is a line of Variables."""
+    return [_placed(error) for error in errors]
+
+
+def _placed(error: FieldError) -> Mistake:
+    place = next((name for name in PLACES if error.field == name or error.field.startswith(f"{name}.")), None)
+    if place is None:
+        return Mistake(error.field, error.message)
+    field, part = PLACES[place], error.field[len(place) + 1 :]
+    return Mistake(field, f"{part}: {error.message}" if part else error.message, LABELS[field])
 
 
 def split_choice(fields: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ of a secret, and is what a job is shown, copied and submitted again from. What a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, m
 
 from app.engines.protocol import Signal, StopPolicy
 from app.jobs.durations import format_duration, parse_duration
-from app.jobs.form_fields import from_form_fields
+from app.jobs.form_fields import from_form_fields, in_form
 from app.jobs.resource_spec import JobRecovery, Resources
 from app.jobs.values import (
     LINE_MOST,
@@ -38,6 +38,8 @@ from app.jobs.values import (
     wrong,
 )
 from app.jobs.workdir import GitWorkdir, checkout, fill_in
+from app.web.forms import Mistake, as_written
+from app.web.problems import FieldError
 
 SPEC_MOST = 512_000  # bytes of the stored form
 VALUES_MOST = 200_000  # bytes of all variables together
@@ -154,6 +156,11 @@ class JobSubmit(BaseModel):
     def from_form(cls, fields: dict[str, Any]) -> dict[str, Any]:
         """The console's form as values for this model: see `form_fields`."""
         return from_form_fields(fields)
+
+    @classmethod
+    def in_form(cls, typed: Mapping[str, Any], errors: Sequence[FieldError]) -> list[Mistake]:
+        """Mistakes where the console's form has them; those of a task as the task names them."""
+        return as_written(errors) if typed.get("task_yaml") else in_form(errors)
 
     @model_validator(mode="before")
     @classmethod

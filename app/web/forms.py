@@ -6,7 +6,7 @@ with `_` belong to the frame: `_method`, and `_organization`, the organization t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from python_multipart import create_form_parser
 from python_multipart.exceptions import FormParserError
 
-from app.web.problems import BadRequest, Problem
+from app.web.problems import BadRequest, FieldError, Problem
 
 URLENCODED = "application/x-www-form-urlencoded"
 FORM_TYPES = (URLENCODED, "multipart/form-data")
@@ -95,26 +95,45 @@ def _multipart(data: bytes, content_type: str) -> list[tuple[str, str]]:
     return pairs
 
 
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One sentence about one field. `label` is what the form calls it; empty where the form has no such field."""
+
+    name: str
+    message: str
+    label: str = ""
+
+
+def as_written(errors: Sequence[FieldError]) -> list[Mistake]:
+    """Named as in the body: for what was written by hand, and for forms that have not said what they call it."""
+    return [Mistake(error.field, error.message) for error in errors]
+
+
 @dataclass(slots=True)
 class Form:
-    """What a page shows in its form: `values` as typed (dotted name → text or list), `errors` by dotted name."""
+    """What a page shows in its form: `values` as typed (dotted name → text or list), and what is wrong with them."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
-    errors: Mapping[str, str] = field(default_factory=dict)
+    mistakes: Sequence[Mistake] = ()
     problem: Problem | None = None
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """The first sentence about each field, by its dotted name."""
+        return {mistake.name: mistake.message for mistake in reversed(self.mistakes)}
 
     def differs(self, initial: Mapping[str, str]) -> bool:
         """Whether one of these fields has a mistake, or another value than it begins with."""
         return any(name in self.errors or self.values.get(name, value) != value for name, value in initial.items())
 
     @classmethod
-    def rejected(cls, fields: FormFields, problem: Problem) -> Form:
+    def rejected(cls, fields: FormFields, problem: Problem, body: type | None = None) -> Form:
+        """`body` may say by `in_form` where its fields stand in the form."""
         values = {
             name.removesuffix("[]"): (texts[0] if len(texts) == 1 and not name.endswith("[]") else texts)
             for name, texts in fields.raw.items()
             if not name.startswith("_")
         }
-        errors: dict[str, str] = {}
-        for error in problem.errors:
-            errors.setdefault(error.field, error.message)
-        return cls(values, errors, problem)
+        placed = getattr(body, "in_form", None)
+        mistakes = placed(values, problem.errors) if placed else as_written(problem.errors)
+        return cls(values, mistakes, problem)

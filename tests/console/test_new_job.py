@@ -88,7 +88,7 @@ def test_the_price_and_the_place_in_the_queue_come_first(form: Locator, page: Pa
     form.get_by_label("GPUs").fill("H100:8")
     expect(preview).to_contain_text("Number 2 in the queue")
     form.get_by_label("GPUs").fill("H100:9")
-    expect(preview.locator(".field-error")).to_contain_text("accelerators")
+    expect(preview.locator(".field-error")).to_contain_text("GPUs: ")
     for job_id in (waiting, holder):
         lab.stop(job_id)
 
@@ -190,3 +190,30 @@ def test_the_rest_is_open_where_there_is_something_in_it(
     submit(form)
     expect(page.get_by_role("alert")).to_be_visible()
     expect(page.locator("#max_duration")).to_be_visible(visible=is_open)
+
+
+def test_mistakes_bear_the_names_of_the_form(form: Locator, page: Page, watch: Watch) -> None:
+    watch.expect("status of 422")
+    form.get_by_label("Run").fill("true")
+    form.get_by_label("GPUs").fill("H100:9")
+    form.get_by_label("Variables", exact=False).first.fill("1X=2")
+    expect(page.locator("#preview")).to_contain_text("Variables: 1X: A variable's name")
+    submit(form)
+    expect(page.locator("#envs_text-error")).to_contain_text("1X: A variable's name")
+    banner = page.get_by_role("alert")
+    expect(banner.get_by_role("listitem")).to_have_text(["Variables"])
+    page.locator("#envs_text").fill("X=2")
+    submit(form)
+    expect(banner.get_by_role("listitem")).to_have_text(["GPUs"])
+    banner.get_by_role("link", name="GPUs").click()
+    expect(page.locator("#resources\\.accelerators")).to_be_focused()
+    expect(page.locator("main")).not_to_contain_text("resources.")
+    assert axe(page) == []
+
+
+def test_mistakes_of_a_task_bear_its_own_names(task_form: Locator, page: Page, watch: Watch) -> None:
+    watch.expect("status of 422")
+    task_form.get_by_label("Task").fill("run: 'true'\nresources: {accelerators: H100:9}")
+    expect(page.locator("#preview-task")).to_contain_text("resources.accelerators: ")
+    submit(task_form)
+    expect(page.get_by_role("alert")).to_contain_text("resources.accelerators: ")

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
-import pytest
+import re
 
-from app.jobs.form_fields import from_form_fields, parse_variables
+import pytest
+from starlette.testclient import TestClient
+
+from app.jobs.form_fields import LABELS, from_form_fields, in_form, parse_variables
 from app.jobs.spec import JobSubmit
 from app.web.bodies import validated
-from app.web.problems import Invalid
+from app.web.forms import Mistake
+from app.web.problems import FieldError, Invalid
 
 
 def test_the_form_and_json_are_the_same_job() -> None:
@@ -35,3 +39,17 @@ def test_lines_that_are_no_variables_are_counted() -> None:
         ("envs_text", "Line 2 is not NAME=VALUE."),
         ("envs_text", "Line 3 gives A a second time."),
     ]
+
+
+def test_a_mistake_stands_where_its_value_was_typed() -> None:
+    errors = [FieldError(field, "Wrong.") for field in ("team", "secrets.A", "resources.cpus", "workdir", "")]
+    assert in_form(errors) == [
+        Mistake("visibility", "Wrong.", "Seen by"), Mistake("secrets_text", "A: Wrong.", "Secret variables"),
+        Mistake("resources.cpus", "Wrong.", "CPUs"), Mistake("workdir", "Wrong."), Mistake("", "Wrong."),
+    ]  # fmt: skip
+
+
+def test_the_names_in_mistakes_are_those_on_the_page(admin: TestClient) -> None:
+    page = admin.get("/jobs/new").text
+    for name, label in LABELS.items():
+        assert re.search(rf'<label class="field-label" for="{re.escape(name)}">{label}[,<]', page), name
