@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 from tests.console import MARKS
+from tests.console.conftest import DESKTOP, PHONE
 from tests.console.lab import HELD, Lab
 from tests.peers import ROOT
 from tests.peers.browser import Watch, axe
@@ -99,6 +100,18 @@ def test_a_task_is_taken_unchanged(task_form: Locator, page: Page) -> None:
     submit(task_form)
     expect(page.get_by_role("heading", name="from-yaml")).to_be_visible()
     expect(page.locator("[data-log-view]")).to_contain_text("hello from 1 node")
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_a_task_has_room(task_form: Locator, page: Page, size: ViewportSize) -> None:
+    page.set_viewport_size(size)
+    area = task_form.get_by_label("Task")
+    for text in ("", TASK * 20):
+        area.fill(text)
+        lines = area.evaluate("area => area.clientHeight / parseFloat(getComputedStyle(area).lineHeight)")
+        assert 16 < lines < 26
+    submit_button = task_form.get_by_role("button", name="Submit job").bounding_box()
+    assert submit_button and submit_button["y"] + submit_button["height"] < size["height"]
 
 
 def test_what_a_task_asks_in_vain_is_named(task_form: Locator, page: Page, watch: Watch) -> None:
