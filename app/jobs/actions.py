@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from app.events import queries as event_queries
 from app.events.answers import EventView
@@ -31,6 +32,7 @@ from app.jobs.bodies import (
     LogMatchQuery,
     LogQuery,
     NewJobQuery,
+    TaskText,
 )
 from app.jobs.document import spec_of
 from app.jobs.holding import hold
@@ -39,11 +41,13 @@ from app.jobs.queries import JobFilter, Reader
 from app.jobs.search import MIN_LENGTH
 from app.jobs.spec import JobSubmit
 from app.jobs.states import FINAL
+from app.jobs.task_fields import choices_of, to_form_fields
 from app.jobs.task_yaml import dump_task, parse_task
 from app.pools.queries import pool_named, pools_of
 from app.web.action import Action, Mount, Scope
 from app.web.ask import AfterCommit, Ask
 from app.web.bodies import YAML
+from app.web.forms import Form
 from app.web.gate import may_see
 from app.web.paging import ListQuery, Page
 from app.web.problems import Invalid
@@ -113,12 +117,22 @@ def show_totals(ask: Ask) -> JobTotals:
 
 def new_job(ask: Ask) -> NewJob:
     q: NewJobQuery = ask.query
-    pools = _pools(ask)
-    teams = sharing.offered(ask.db, ask.principal)
     job = ask.db.get(Job, q.from_) if q.from_ else None
     if job is None or job.organization_id != ask.organization_id or not may_see(ask.db, job, ask.principal):
-        return NewJob(pools, None, teams)
-    return NewJob(pools, dump_task(spec_of(ask.db, job)), teams)
+        return _new(ask, {})
+    spec = spec_of(ask.db, job)
+    return dataclasses.replace(_new(ask, spec), task=dump_task(spec))
+
+
+def fill_form(ask: Ask, body: TaskText) -> NewJob:
+    """The form with what a task says."""
+    return _new(ask, parse_task(body.yaml.encode("utf-8", "surrogatepass")))
+
+
+def _new(ask: Ask, values: dict[str, Any]) -> NewJob:
+    pools, teams = _pools(ask), sharing.offered(ask.db, ask.principal)
+    begun = to_form_fields(values, choices_of(pools, teams))
+    return NewJob(pools, teams, form=Form(begun.fields), left=begun.left)
 
 
 def preview_job(ask: Ask, body: JobSubmit) -> JobPreview:
@@ -244,6 +258,10 @@ ACTIONS = [
         "POST", "/jobs", submit_job, needs=WRITE, body=JobSubmit, yaml=parse_task, status=201, form="/jobs/new",
     ),
     Action("GET", "/jobs/new", new_job, query=NewJobQuery, page="jobs/new.html", mount=Mount.HTML),
+    Action(
+        "POST", "/jobs/new", fill_form, needs=WRITE, body=TaskText, page="jobs/new.html", form="/jobs/new",
+        mount=Mount.HTML,
+    ),
     Action(
         "POST", "/jobs/preview", preview_job, needs=WRITE, body=JobSubmit, yaml=parse_task, page="jobs/preview.html",
     ),

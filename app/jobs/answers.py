@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ from app.accounts.answers import Owner
 from app.jobs.form_fields import in_form
 from app.jobs.models import JobState, Visibility
 from app.jobs.reasons import plain_sentence
-from app.web.forms import Mistake, as_written
+from app.web.forms import Form, Mistake, as_written
 from app.web.paging import Page
 from app.web.problems import FieldError
 
@@ -212,11 +213,16 @@ class PoolChoice:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """The new-job page: the pools to choose from, and the task to begin with where another job is copied."""
+    """The new-job page: the pools and teams to choose from, and the task to begin with where another job is copied.
+
+    `form` has the same task; `left` names what of it the form has no field for.
+    """
 
     pools: list[PoolChoice]
-    task: str | None
     teams: list[TeamChoice]
+    task: str | None = None
+    form: Form = dataclasses.field(default_factory=Form)
+    left: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

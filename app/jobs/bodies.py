@@ -109,6 +109,12 @@ class NewJobQuery(BaseModel):
     from_: Annotated[Id | None, Field(alias="from", description="The job to copy.")] = None
 
 
+class TaskText(BaseModel):
+    """A task to fill the form with. What the form holds comes along, to be kept where the task can't be read."""
+
+    yaml: str
+
+
 class LogQuery(BaseModel):
     """From where, and of which part of the job. `tail` counts lines and excludes `offset`."""
 

@@ -36,8 +36,12 @@ def form(page: Page) -> Locator:
 @pytest.fixture
 def task_form(page: Page) -> Locator:
     page.goto("/jobs/new")
-    page.get_by_role("radiogroup", name="Write the job as").get_by_text("YAML").click()
+    turn_to(page, "YAML")
     return page.locator("#task-form")
+
+
+def turn_to(page: Page, tab: str) -> None:
+    page.get_by_role("radiogroup", name="Write the job as").get_by_text(tab).click()
 
 
 def submit(form: Locator) -> None:
@@ -134,7 +138,7 @@ def test_the_form_turns_into_a_task(form: Locator, page: Page) -> None:
     form.get_by_label("Name").fill("turned")
     form.get_by_label("Run").fill("echo turned")
     expect(page.locator("#preview pre")).to_contain_text("name: turned")
-    page.get_by_role("radiogroup", name="Write the job as").get_by_text("YAML").click()
+    turn_to(page, "YAML")
     expect(page.locator("#task_yaml")).to_have_value(re.compile("name: turned\nrun: echo turned"))
 
 
@@ -143,7 +147,7 @@ def test_what_can_not_be_read_is_said_in_the_card(form: Locator, page: Page, wat
     form.get_by_label("Run").fill("true")
     form.get_by_label("CPUs").fill("abc")
     says_so_inside(form.get_by_role("complementary", name="Before you submit"), "'abc'")
-    page.get_by_text("YAML").click()
+    turn_to(page, "YAML")
     task = page.locator("#task-form")
     task.get_by_label("Task").fill("run: [")
     says_so_inside(task.get_by_role("complementary", name="Before you submit"), "not YAML")
@@ -230,3 +234,84 @@ def test_mistakes_of_a_task_bear_its_own_names(task_form: Locator, page: Page, w
     expect(page.locator("#preview-task")).to_contain_text("resources.accelerators: ")
     submit(task_form)
     expect(page.get_by_role("alert")).to_contain_text("resources.accelerators: ")
+
+
+def test_a_task_turns_into_the_form_and_back(task_form: Locator, page: Page) -> None:
+    task = page.locator("#task_yaml")
+    task.fill(TASK)
+    turn_to(page, "Form")
+    expect(page.locator("#name")).to_have_value("from-yaml")
+    expect(page.locator("#resources\\.cpus")).to_have_value("0.1+")
+    expect(page.locator("#envs_text")).to_have_value("GREETING=hello")
+    expect(page.locator("#preview")).to_contain_text("At once")
+    turn_to(page, "YAML")
+    expect(task).to_have_value(TASK)
+    turn_to(page, "Form")
+    page.locator("#name").fill("by-the-form")
+    expect(page.locator("#preview pre")).to_contain_text("by-the-form")
+    turn_to(page, "YAML")
+    expect(task).to_have_value(re.compile("name: by-the-form"))
+    expect(page.locator("#preview-task pre")).to_contain_text("by-the-form")
+    expect(page.locator(".htmx-request")).to_have_count(0)
+    assert axe(page) == []
+
+
+def test_a_secret_typed_in_the_form_stays_there(form: Locator, page: Page) -> None:
+    form.get_by_text("Secrets, image, limits, queue").click()
+    form.get_by_label("Run").fill("true")
+    secrets = page.locator("#secrets_text")
+    secrets.fill("TOKEN=only mine")
+    expect(page.locator("#preview pre")).to_contain_text("TOKEN: null")
+    turn_to(page, "YAML")
+    task = page.locator("#task_yaml")
+    expect(task).to_have_value(re.compile("TOKEN: null"))
+    task.fill("run: date\nsecrets: {TOKEN: null, OTHER: null}")
+    answers: list[str] = []
+    page.on("requestfinished", lambda r: answers.append(r.post_data or "") if r.url.endswith("/jobs/new") else None)
+    turn_to(page, "Form")
+    expect(secrets).to_have_value("TOKEN=only mine\nOTHER")
+    assert len(answers) == 1 and "only" not in answers[0]
+
+
+def test_the_form_says_what_of_a_task_it_can_not_show(task_form: Locator, page: Page) -> None:
+    task = page.locator("#task_yaml")
+    both = "run: date\nresources:\n  any_of: [{cpus: 0.1}, {cpus: 0.2}]\n"
+    task.fill(both)
+    turn_to(page, "Form")
+    expect(page.locator("#job-fields").get_by_role("status")).to_contain_text("resources.any_of")
+    expect(page.locator("#run")).to_have_value("date")
+    expect(page.locator("#preview")).to_contain_text("At once")
+    expect(page.locator(".htmx-request")).to_have_count(0)
+    assert axe(page) == []
+    page.locator("#name").fill("apart")
+    expect(page.locator("#preview pre")).to_contain_text("apart")
+    turn_to(page, "YAML")
+    expect(task).to_have_value(both)
+
+
+def test_what_is_no_task_does_not_fill_the_form(form: Locator, page: Page, watch: Watch) -> None:
+    watch.expect("status of 400")
+    page.locator("#name").fill("as-typed")
+    form.get_by_text("Secrets, image, limits, queue").click()
+    page.locator("#secrets_text").fill("TOKEN=kept")
+    turn_to(page, "YAML")
+    page.locator("#task_yaml").fill("run: [")
+    turn_to(page, "Form")
+    expect(form.get_by_role("alert")).to_contain_text("not YAML that can be read")
+    expect(page.locator("#name")).to_have_value("as-typed")
+    expect(page.locator("#secrets_text")).to_have_value("TOKEN=kept")
+    turn_to(page, "YAML")
+    expect(page.locator("#task_yaml")).to_have_value("run: [")
+
+
+def test_a_copied_job_is_edited_in_the_form(page: Page, lab: Lab) -> None:
+    copied = lab.submit("to-be-copied", envs={"A": "1"}, max_duration="1h")
+    page.goto(f"/jobs/new?from={copied}")
+    turn_to(page, "Form")
+    expect(page.locator("#name")).to_have_value("to-be-copied")
+    expect(page.locator("#envs_text")).to_have_value("A=1")
+    expect(page.locator("#max_duration")).to_have_value("1h")
+    page.locator("#run").fill("echo edited")
+    submit(page.locator("#job-form"))
+    expect(page).to_have_url(re.compile(r"/jobs/job_\w+$"))
+    assert lab.job(page.url.rpartition("/")[2])["run"] == "echo edited"
