@@ -121,7 +121,7 @@ def test_the_keyboard_walks_the_rows(page: Page, lab: Lab) -> None:
         page.keyboard.press("Enter")
         expect(page).to_have_url(re.compile(f"/jobs/{ids[0]}$"))
         page.go_back()
-        expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+        expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
         page.keyboard.press("c")
         expect(page).to_have_url(re.compile("/jobs/new$"))
     finally:

@@ -28,7 +28,7 @@ def test_one_signs_in(page: Page, lab: Lab) -> None:
     assert link
     page.goto(link[0])
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
 
 
 def test_a_list_is_filtered(page: Page, lab: Lab) -> None:
