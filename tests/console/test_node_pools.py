@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.console import MARKS
 from tests.console.lab import HELD, Lab
+from tests.peers.browser import axe
 
 pytestmark = MARKS
 
@@ -17,6 +18,31 @@ def pool(page: Page, lab: Lab) -> Page:
     page.get_by_role("link", name="local").click()
     expect(page.get_by_role("heading", name="local")).to_be_visible()
     return page
+
+
+@pytest.mark.parametrize("width", [360, 768, 1024, 1280, 1920])
+def test_the_list_fits_any_width(page: Page, lab: Lab, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto("/node-pools")
+    row = page.locator(".row")
+    cells = row.locator("td").all()
+    boxes = [box for cell in cells if (box := cell.bounding_box())]
+    assert len(boxes) == 7
+    for at, one in enumerate(boxes):
+        assert one["width"] >= 28, f"cell {at} is squeezed"
+        assert one["x"] + one["width"] <= width, f"cell {at} is cut off"
+        for other in boxes[at + 1 :]:
+            beside = one["x"] + one["width"] <= other["x"] or other["x"] + other["width"] <= one["x"]
+            assert beside or one["y"] + one["height"] <= other["y"], f"cell {at} is covered"
+    assert cells[0].evaluate("e => e.scrollWidth <= e.clientWidth"), "the name is cut off"
+    assert axe(page) == []
+
+
+def test_on_a_phone_each_bar_has_its_name(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/node-pools")
+    for name in ("CPUs", "Memory", "GPUs"):
+        expect(page.locator(".row .bar").filter(has_text=name).get_by_text(name, exact=True)).to_be_visible()
 
 
 def test_capacity_and_gpus_are_shown_as_they_are_taken(pool: Page, lab: Lab) -> None:
