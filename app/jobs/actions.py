@@ -36,6 +36,7 @@ from app.jobs.bodies import (
 )
 from app.jobs.document import spec_of
 from app.jobs.holding import hold
+from app.jobs.ids import ids_like
 from app.jobs.models import Job, JobState
 from app.jobs.queries import JobFilter, Reader
 from app.jobs.search import MIN_LENGTH
@@ -80,14 +81,17 @@ def _searched(ask: Ask, reader: Reader, want: JobFilter) -> Page[JobSummary]:
 
 
 def _filter(ask: Ask, q: JobFilters) -> JobFilter:
-    """The filters with ids for names. A pool that there is not matches nothing."""
+    """The filters with ids for names. A pool that there is not matches nothing. A text that begins an id is no text."""
     pool = pool_named(ask.db, ask.organization_id, q.pool) if q.pool else None
     if q.is_too_short:
         raise Invalid.field("q", f"Search for at least {MIN_LENGTH} characters.")
+    ids = ids_like(q.q or "")
+    if ids and not queries.is_any_within(ask.db, ask.organization_id, ids):
+        ids = None
     return JobFilter(
         states=q.states, owner_id=ask.principal.user_id if q.owner == "me" else q.owner or None,
-        pool_id=(pool.id if pool else "none") if q.pool else None, name=q.name or None, q=q.q or None,
-        created_from=q.since, created_before=q.until,
+        pool_id=(pool.id if pool else "none") if q.pool else None, name=q.name or None,
+        q=None if ids else q.q or None, ids=ids, created_from=q.since, created_before=q.until,
     )  # fmt: skip
 
 

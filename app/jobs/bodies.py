@@ -41,7 +41,11 @@ class JobFilters(BaseModel):
     pool: Annotated[FilterText | None, Field(description="A pool's name or id.")] = None
     name: Annotated[FilterText | None, Field(description="The whole name.")] = None
     q: Annotated[
-        FilterText | None, Field(description=f"A part of the name or the commands, of {MIN_LENGTH} characters or more.")
+        FilterText | None,
+        Field(
+            description=f"A part of the name or the commands, of {MIN_LENGTH} characters or more; or a job's id, or how"
+            " it begins (`job_` and four digits or more)."
+        ),
     ] = None
     since: Annotated[Moment | None, Field(description="Submitted then or later.")] = None
     until: Annotated[Moment | None, Field(description="Submitted before then.")] = None

@@ -54,13 +54,17 @@ class Reader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """What a list is narrowed to. Times are a half-open range; `untold` leaves out jobs that are told to stop."""
+    """What a list is narrowed to. Times are a half-open range, ids a closed one.
+
+    `untold` leaves out jobs that are told to stop.
+    """
 
     states: tuple[JobState, ...] = ()
     owner_id: str | None = None
     pool_id: str | None = None
     name: str | None = None
     q: str | None = None
+    ids: tuple[str, str] | None = None
     created_from: datetime | None = None
     created_before: datetime | None = None
     untold: bool = False
@@ -109,7 +113,7 @@ def restrictions(reader: Reader, want: JobFilter) -> list[ColumnElement[bool]]:
     """Everything that `reader` and `want` ask of a row, but for the text, none of it by an index."""
     values = ((JOB.c.organization_id, reader.organization_id), *_equalities(want))
     states = [or_(*(unindexed(JOB.c.state, state) for state in want.states))] if want.states else []
-    return [*(unindexed(*pair) for pair in values), *states, *_time_range(want), *_rest(reader, want)]
+    return [*(unindexed(*pair) for pair in values), *states, *_id_range(want), *_rest(reader, want)]
 
 
 def _rest(reader: Reader, want: JobFilter) -> list[ColumnElement[bool]]:
@@ -134,15 +138,23 @@ def _scan(reader: Reader, want: JobFilter, state: JobState | None) -> Scan:
         equalities.insert(len(equalities) if state in FINAL else 0, (JOB.c.state, state))
     scan.driver.extend(column == value for column, value in equalities[:1])
     scan.rest.extend(unindexed(column, value) for column, value in equalities[1:])
-    scan.driver.extend(_time_range(want))
+    scan.driver.extend(_id_range(want))
     return scan
 
 
-def _time_range(want: JobFilter) -> Iterable[ColumnElement[bool]]:
+def _id_range(want: JobFilter) -> Iterable[ColumnElement[bool]]:
     if want.created_from:
         yield JOB.c.id >= first_id_at("job", want.created_from)
     if want.created_before:
         yield JOB.c.id < first_id_at("job", want.created_before)
+    if want.ids:
+        yield JOB.c.id.between(*want.ids)
+
+
+def is_any_within(db: Session, organization_id: str, ids: tuple[str, str]) -> bool:
+    """Whether the organization has a job with an id of that range."""
+    query = select(JOB.c.id).where(JOB.c.organization_id == organization_id, JOB.c.id.between(*ids)).limit(1)
+    return db.execute(query).first() is not None
 
 
 def newest(db: Session, reader: Reader, want: JobFilter, after: str | None, limit: int) -> Found:

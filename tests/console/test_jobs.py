@@ -91,6 +91,14 @@ def test_slash_searches_by_name(page: Page, lab: Lab) -> None:
     expect(page.locator("#jobs-search")).to_have_value("needle-in")
 
 
+def test_a_pasted_id_finds_its_job(page: Page, lab: Lab) -> None:
+    job_id = lab.finished("pasted-id")
+    page.goto("/jobs")
+    page.locator("#jobs-search").fill(job_id)
+    expect(page.locator(".row .row-link")).to_have_text(["pasted-id"])
+    expect(page).to_have_url(re.compile(f"q={job_id}"))
+
+
 def test_many_are_stopped_at_once(page: Page, lab: Lab) -> None:
     holder = lab.submit("bulk-holder", "sleep 600", resources=HELD)
     lab.reach(holder, "running", "queued")

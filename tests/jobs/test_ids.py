@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from app.db import new_id
-from app.jobs.ids import created_at, first_id_at
+from app.jobs.ids import created_at, first_id_at, ids_like
 
 
 def test_an_id_tells_when_it_was_made() -> None:
@@ -27,3 +27,15 @@ def test_moments_before_the_epoch_and_after_all_ids_are_no_error() -> None:
     early = first_id_at("job", datetime(1, 1, 1, tzinfo=UTC))
     late = first_id_at("job", datetime(9999, 12, 31, tzinfo=UTC))
     assert early < new_id("job") < late
+
+
+def test_the_beginning_of_an_id_is_a_range_of_ids() -> None:
+    thing = new_id("job")
+    assert ids_like(thing) == ids_like(thing.upper()) == (thing, thing)
+    found = ids_like(thing[:12])
+    assert found is not None and found[0] < thing < found[1]
+
+
+def test_a_name_is_no_beginning_of_an_id() -> None:
+    names = ("", "job_", "job_01", "job_train", "job_test", "train", f"{new_id('job')}0")
+    assert [name for name in names if ids_like(name)] == []

@@ -171,6 +171,31 @@ def test_wrong_filters_are_refused_by_name(program: TestClient) -> None:
 
 
 @pytest.mark.database
+def test_a_job_is_found_by_its_id_or_how_that_begins(program: TestClient, house: House) -> None:
+    alpha = submitted(program, name="alpha")["id"]
+    other = house.organization("Elsewhere")
+    stranger = house.key(user=house.person("eve@lab.test", organization=other), organization=other)
+    assert names(program, f"?q={alpha}") == names(program, f"?q={alpha.upper()}") == ["alpha"]
+    assert names(program, f"?q={alpha[:24]}&state=queued") == ["alpha"]
+    assert names(program, f"?q={alpha}&state=stopped") == names(stranger, f"?q={alpha}") == []
+    assert program.get(f"{JOBS}/count?q={alpha}").json() == {"count": 1, "exact": True}
+    submitted(program, name="beta")
+    assert names(program, f"?q={alpha[:8]}") == ["beta", "alpha"]
+    assert names(program, f"?q={alpha[:24]}0000") == []
+
+
+def test_a_private_job_is_not_found_by_its_id(house: House, program: TestClient) -> None:
+    hidden = submitted(program, name="hidden", visibility="private")["id"]
+    assert names(house.key(user=house.person("eve@lab.test")), f"?q={hidden}") == []
+    assert names(program, f"?q={hidden}") == ["hidden"]
+
+
+def test_a_name_that_looks_like_an_id_is_found_by_its_text(program: TestClient) -> None:
+    submitted(program, name="job_0004")
+    assert names(program, "?q=job_0004") == ["job_0004"]
+
+
+@pytest.mark.database
 @pytest.mark.parametrize("query", ["", "state=queued", "state=queued,stopped", "q=walk", "owner=me&pool=local"])
 def test_pages_follow_one_another_without_a_gap(program: TestClient, query: str) -> None:
     made = [submitted(program, name=f"walk-{n}")["name"] for n in range(7)]
