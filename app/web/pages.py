@@ -76,9 +76,13 @@ class Pages:
         for rows in self._sections.values():
             hrefs = [href for href, _, _ in rows if _under(path, href)]
             if hrefs and me is not None:
-                seen = [(href, label) for href, label, role in rows if me.is_admin or role is not Role.ADMIN]
-                return [NavEntry(href, label, "", href == max(hrefs, key=len)) for href, label in seen]
+                return [NavEntry(href, label, "", href == max(hrefs, key=len)) for href, label in _seen_by(me, rows)]
         return []
+
+    def subpages(self, me: Principal, entry: NavEntry) -> list[NavEntry]:
+        """The pages that `me` may see under an entry of the navigation."""
+        rows = self._sections.get(entry.href, ())
+        return [NavEntry(href, label, entry.icon) for href, label in _seen_by(me, rows)]
 
     def page(self, name: str, context: Mapping[str, Any]) -> str:
         return self._env.get_template(name).render(**context)
@@ -102,8 +106,13 @@ class Pages:
             "form": form or Form(),
             "nav": self.nav(path),
             "section": self.section(path, me),
+            "subpages": self.subpages,
             **more,
         }
+
+
+def _seen_by(me: Principal, rows: tuple[tuple[str, str, Role], ...]) -> list[tuple[str, str]]:
+    return [(href, label) for href, label, role in rows if me.is_admin or role is not Role.ADMIN]
 
 
 def _under(path: str, href: str) -> bool:

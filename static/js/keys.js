@@ -16,16 +16,30 @@ export function listenToKeys() {
     if (MAC) for (const key of root.querySelectorAll("[data-mod-key]")) key.textContent = `⌘ ${key.dataset.modKey}`;
   });
   document.addEventListener("keydown", press);
-  document.addEventListener("click", (event) => event.target.closest("[data-open-palette]") && openPalette());
+  document.addEventListener("click", (event) => event.target.closest("[data-open-palette]") && togglePalette());
 }
 
-// The palette comes when it is first asked for.
-const openPalette = () => import("./palette.js").then((palette) => palette.togglePalette());
+// The palette opens at once, so that no letter is lost; what fills it comes when it is first asked for.
+function togglePalette() {
+  const dialog = document.getElementById("palette");
+  if (!dialog) return;
+  if (dialog.open) {
+    dialog.close();
+    return;
+  }
+  const navigation = document.getElementById("navigation");
+  if (navigation?.matches(":popover-open")) navigation.hidePopover();
+  const input = document.getElementById("palette-input");
+  input.value = "";
+  dialog.showModal();
+  input.focus();
+  import("./palette.js").then((palette) => palette.beginSearch());
+}
 
 function press(event) {
   if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k") {
     event.preventDefault();
-    openPalette();
+    togglePalette();
     return;
   }
   if (event.key === "Escape" && event.target.matches?.("[data-search]")) event.target.blur();

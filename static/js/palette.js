@@ -1,12 +1,14 @@
-// The command palette: pages, actions, and jobs by name, from the keyboard.
+// The command palette, from the keyboard: pages and actions, which the page lists, node pools by name, and jobs by name,
+// text or id, which the server finds.
 import { icon } from "./icons.js";
 import { chooseTheme } from "./themes.js";
 
 const MOST_JOBS = 8;
-const FEWEST_LETTERS = 3; // that the server searches by
+const FEWEST_LETTERS = 3; // that the server searches jobs by
 let chosen = 0;
 let asked = 0;
 let waiting;
+let pools = []; // as they were when the palette was opened
 
 document.addEventListener("click", (event) => {
   if (event.target.id === "palette") event.target.close();
@@ -15,30 +17,25 @@ document.addEventListener("click", (event) => {
 document.addEventListener("input", (event) => event.target.id === "palette-input" && search(event.target.value));
 document.addEventListener("keydown", steer);
 
-export function togglePalette() {
-  const dialog = document.getElementById("palette");
-  if (!dialog) return;
-  if (dialog.open) {
-    dialog.close();
-    return;
-  }
-  const navigation = document.getElementById("navigation");
-  if (navigation?.matches(":popover-open")) navigation.hidePopover();
-  const input = document.getElementById("palette-input");
-  input.value = "";
-  dialog.showModal();
-  input.focus();
-  search("");
+/** Begin with what has been typed since it was opened. */
+export function beginSearch() {
+  pools = items("node-pools?limit=200");
+  search(document.getElementById("palette-input").value);
 }
 
 const list = () => document.getElementById("palette-list");
 
 function search(text) {
-  const words = text.trim().toLowerCase();
-  draw(commands().filter((command) => words.split(/\s+/).every((word) => command.words.includes(word))));
+  const sought = text.trim();
+  const words = sought.toLowerCase().split(/\s+/);
+  const fits = (entry) => words.every((word) => entry.words.includes(word));
+  const entries = commands().filter(fits);
+  // what is called that goes before what is only like that
+  const isCalled = (entry) => entry.label.toLowerCase().startsWith(words[0]);
+  draw([...entries.filter(isCalled), ...entries.filter((entry) => !isCalled(entry))], sought ? "Searching…" : "");
   clearTimeout(waiting);
   asked += 1;
-  if (words.length >= FEWEST_LETTERS) waiting = setTimeout(findJobs, 120, text.trim(), asked);
+  if (sought) waiting = setTimeout(searchServer, 120, sought, fits, asked);
 }
 
 function commands() {
@@ -49,29 +46,48 @@ function commands() {
     icon: link.dataset.icon,
     kind: link.dataset.kind,
     theme: link.dataset.themeChoice,
-    words: `${link.textContent} ${link.dataset.words ?? ""}`.toLowerCase(),
+    press: link.dataset.press,
+    words: `${link.textContent} ${link.dataset.words ?? ""} ${link.dataset.kind}`.toLowerCase(),
   }));
 }
 
-async function findJobs(text, number) {
-  const response = await fetch(`/api/v1/jobs?limit=${MOST_JOBS}&q=${encodeURIComponent(text)}`).catch(() => null);
-  if (!response?.ok) return;
-  const { items } = await response.json();
+async function searchServer(text, fits, number) {
+  const isShort = text.length < FEWEST_LETTERS;
+  const jobs = isShort ? [] : items(`jobs?limit=${MOST_JOBS}&q=${encodeURIComponent(text)}`);
+  const found = [...(await pools).map(poolEntry).filter(fits), ...(await jobs).map(jobEntry)];
   if (number !== asked) return;
-  add(items.map((job) => ({ href: `/jobs/${job.id}`, label: job.name, icon: "layers", kind: `Job, ${job.state}` })));
+  add(found);
+  if (!list().querySelector(".palette-item")) say(isShort ? "Nothing found; jobs are found by three letters or more" : "Nothing found");
 }
 
-function draw(entries) {
+const poolEntry = ({ id, name, state }) => ({
+  href: `/node-pools/${id}`,
+  label: name,
+  icon: "server",
+  kind: `Node pool, ${state}`,
+  words: `${name} node pool`.toLowerCase(),
+});
+
+const jobEntry = ({ id, name, state }) => ({ href: `/jobs/${id}`, label: name, icon: "layers", kind: `Job, ${state}` });
+
+async function items(path) {
+  const response = await fetch(`/api/v1/${path}`).catch(() => null);
+  return response?.ok ? (await response.json()).items : [];
+}
+
+/** `none` is said where there are no entries yet. */
+function draw(entries, none) {
   list().replaceChildren();
+  chosen = 0;
   add(entries);
+  if (!entries.length) say(none);
 }
 
 function add(entries) {
-  const start = list().childElementCount;
+  if (entries.length) list().querySelector(".palette-none")?.remove();
+  const start = list().querySelectorAll(".palette-item").length;
   list().append(...entries.map((entry, index) => item(entry, start + index)));
-  if (!list().childElementCount) list().append(nothing());
-  else list().querySelector(".palette-none")?.remove();
-  choose(0);
+  choose(chosen);
 }
 
 function item(entry, index) {
@@ -81,6 +97,7 @@ function item(entry, index) {
   element.role = "option";
   element.dataset.href = entry.href;
   if (entry.theme !== undefined) element.dataset.theme = entry.theme;
+  if (entry.press) element.dataset.press = entry.press;
   const label = document.createElement("span");
   label.className = "clip";
   label.textContent = entry.label;
@@ -90,13 +107,13 @@ function item(entry, index) {
   return element;
 }
 
-function nothing() {
+function say(text) {
   const element = document.createElement("div");
   element.className = "palette-none menu-note";
   element.role = "option";
   element.ariaDisabled = "true";
-  element.textContent = "Nothing by that name";
-  return element;
+  element.textContent = text;
+  list().replaceChildren(element);
 }
 
 function choose(index) {
@@ -120,5 +137,6 @@ function activate(element) {
   if (!element) return;
   document.getElementById("palette").close();
   if (element.dataset.theme !== undefined) chooseTheme(element.dataset.theme);
+  else if (element.dataset.press) document.getElementById(element.dataset.press).click();
   else location.href = element.dataset.href;
 }

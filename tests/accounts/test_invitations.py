@@ -42,6 +42,12 @@ def test_the_invited_person_joins_by_the_link(admin: TestClient, anonymous: Test
     assert {"invitation.accepted", "member.added"} <= set(actions_of(admin))
 
 
+def test_only_admins_are_offered_invitations(admin: TestClient, house: House) -> None:
+    offered = '<a href="/invitations'
+    assert admin.get("/settings").text.count(offered) == 2
+    assert offered not in house.member().get("/settings").text
+
+
 def test_only_the_tokens_hash_is_kept(admin: TestClient, house: House) -> None:
     token = token_of(invite(admin, "carol@lab.test"))
     with house.site.db.read() as db:

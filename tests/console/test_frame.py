@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.console import MARKS
 from tests.console.conftest import PHONE
@@ -34,6 +34,13 @@ def test_the_palette_goes_to_a_page(page: Page) -> None:
     expect(palette).to_be_hidden()
 
 
+def searched(page: Page, text: str) -> Locator:
+    """What the palette lists for that text."""
+    page.keyboard.press("Control+k")
+    page.locator("#palette-input").fill(text)
+    return page.locator("#palette").get_by_role("option")
+
+
 def test_the_palette_finds_a_job_by_name(page: Page, lab: Lab) -> None:
     job_id = lab.finished("found-by-the-palette")
     page.goto("/settings")
@@ -44,6 +51,53 @@ def test_the_palette_finds_a_job_by_name(page: Page, lab: Lab) -> None:
     expect(found).to_have_attribute("aria-selected", "true")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(f"/jobs/{job_id}$"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "address"),
+    [
+        ("members", "/members$"),
+        ("teams", "/teams$"),
+        ("sessions", "/settings/sessions$"),
+        ("invitations", "/invitations$"),
+        ("organization", "/settings/organization$"),
+        ("profile", "/settings$"),
+        ("api keys", "/api-keys$"),
+        ("local", r"/node-pools/pool_\w+$"),
+    ],
+)
+def test_the_palette_finds_every_page_and_pool(page: Page, typed: str, address: str) -> None:
+    page.goto("/jobs")
+    found = searched(page, typed).filter(has_text=re.compile(f"^{typed}", re.IGNORECASE))
+    expect(found.first).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(address))
+
+
+def test_the_palette_finds_a_job_by_its_id(page: Page, lab: Lab) -> None:
+    job_id = lab.finished("found-by-its-id")
+    page.goto("/settings")
+    searched(page, job_id[:24]).filter(has_text="found-by-its-id").click()
+    expect(page).to_have_url(re.compile(f"/jobs/{job_id}$"))
+
+
+def test_the_palette_says_when_it_finds_nothing(page: Page) -> None:
+    page.goto("/jobs")
+    options = searched(page, "no-such-thing")
+    expect(options).to_have_text(["Nothing found"])
+    page.locator("#palette-input").fill("q")
+    expect(options).to_have_text(["Nothing found; jobs are found by three letters or more"])
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/jobs$"))
+
+
+def test_the_palette_signs_out(page: Page, lab: Lab) -> None:
+    cookies = [{**lab.cookies()[0], "value": value} for value in lab.server.signed_in().cookies.values()]
+    page.context.add_cookies(cookies)  # type: ignore[arg-type]
+    page.goto("/jobs")
+    expect(searched(page, "sign out")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
 def test_a_theme_is_kept_and_never_flashes_the_other(page: Page) -> None:
