@@ -52,6 +52,21 @@ def test_a_stop_is_asked_about_first(page: Page, lab: Lab) -> None:
     expect(page.locator("[data-log-view]")).to_contain_text("saved")
 
 
+def test_a_second_stop_is_asked_about_as_a_kill(page: Page, lab: Lab) -> None:
+    job_id = lab.submit("killed", "trap '' TERM; echo deaf; while :; do sleep 0.1; done", stop={"grace": "10m"})
+    lab.reach(job_id, "running")
+    page.goto(f"/jobs/{job_id}")
+    expect(page.locator("[data-log-view]")).to_contain_text("deaf")
+    expect(page.locator("#live-state")).to_have_attribute("data-state", "open")
+    lab.client.post(f"/api/v1/jobs/{job_id}/stop")
+    page.get_by_role("button", name="Kill now").click()
+    dialog = page.get_by_role("dialog", name="Kill killed now?")
+    expect(dialog).to_contain_text("killed at once")
+    assert axe(page) == []
+    dialog.get_by_role("button", name="Kill the job now").click()
+    expect(page.locator(".job-head .badge")).to_have_text("Stopped")
+
+
 def test_it_runs_again_as_a_job_of_its_own(page: Page, lab: Lab) -> None:
     job_id = lab.finished("twice", "echo again")
     page.goto(f"/jobs/{job_id}")
