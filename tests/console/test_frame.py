@@ -11,7 +11,7 @@ from tests.console import MARKS
 from tests.console.conftest import PHONE
 from tests.console.lab import Lab
 from tests.peers import wait_until
-from tests.peers.browser import axe
+from tests.peers.browser import axe, layout_shift
 
 pytestmark = MARKS
 
@@ -142,6 +142,41 @@ def test_a_phone_gets_around(phone: Page, lab: Lab) -> None:
     expect(phone.locator("[data-log-view]")).to_contain_text("small screen")
     phone.get_by_role("button", name="Search and commands").click()
     expect(phone.locator("#palette-input")).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    "address", ["/api-keys", "/settings/sessions", "/jobs?state=stopped", "/events?action=request"]
+)
+def test_the_current_tab_is_in_view_on_a_phone(phone: Page, address: str) -> None:
+    phone.goto(address)
+    for tab in phone.locator(".tab[aria-current]").all():
+        expect(tab).to_be_in_viewport(ratio=0.99)
+    assert layout_shift(phone) < 0.01
+    assert phone.evaluate("[scrollX, scrollY]") == [0, 0]
+
+
+def test_tabs_stay_where_a_person_scrolled_them(phone: Page, lab: Lab) -> None:
+    job_id = lab.submit("scrolled-tabs", "sleep 600")
+    phone.goto("/jobs?q=scrolled-tabs")
+    expect(phone.locator("#live-state")).to_have_attribute("data-state", "open")
+    tabs = phone.get_by_role("navigation", name="States")
+    tabs.evaluate("e => { e.scrollLeft = 200 }")
+    lab.stop(job_id)
+    expect(phone.locator(f"#{job_id} .badge")).to_have_text("Stopped")
+    assert tabs.evaluate("e => e.scrollLeft") == 200
+
+
+def test_a_long_word_stays_within_its_toast(phone: Page, lab: Lab) -> None:
+    name = "w" * 80
+    team = lab.client.post("/api/v1/teams", json={"name": name}).json()["id"]
+    phone.goto(f"/teams/{team}")
+    phone.get_by_role("button", name="Delete", exact=True).click()
+    phone.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    toast = phone.locator(".toast")
+    expect(toast).to_contain_text(name)
+    expect(toast).to_be_in_viewport(ratio=1)
+    toast.get_by_role("button", name="Dismiss").click()
+    expect(toast).to_have_count(0)
 
 
 def test_a_page_is_live_however_late_its_scripts_come(page: Page) -> None:
