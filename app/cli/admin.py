@@ -101,7 +101,8 @@ def add_member(
             session, organization_id=where.id, email=email, role=Role(role), name=name,
             actor=Actor.system(where.id), now=utcnow(),
         )  # fmt: skip
-    print(f"{email} is a {role} of {where.name}. To sign in: lattice admin sign-in-link --email {shlex.quote(email)}")
+    print(f"{email} is a {role} of {where.name}. To sign in:")
+    print(f".venv/bin/lattice admin sign-in-link --email {shlex.quote(email)}")
 
 
 def _organization(session: Session, named: str) -> Organization:

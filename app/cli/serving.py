@@ -104,7 +104,7 @@ def announce(site: Site) -> None:
     """Say where to go, and how to sign in."""
     where, how = f"Lattice serves {site.settings.url}", ""
     if not site.settings.has_workos:
-        how = "\nTo sign in: lattice admin sign-in-link"
+        how = "\nTo sign in: .venv/bin/lattice admin sign-in-link"
         if not _is_journal():
             how = f"\nSign in once, within 15 minutes: {_new_link(site)}"
     print(where + how, flush=True)

@@ -57,6 +57,13 @@ def test_the_link_works_once(page: Page, shared_server: Server) -> None:
     expect(page.locator("main")).to_contain_text("lattice admin sign-in-link")
 
 
+def test_the_page_says_a_command_and_leads_nowhere(page: Page, shared_server: Server) -> None:
+    page.goto(f"{shared_server.url}/sign-in")
+    expect(page.locator("pre")).to_have_text(".venv/bin/lattice admin sign-in-link")
+    expect(page.locator("main")).to_contain_text("API key")
+    expect(page.locator("main a")).to_have_count(0)
+
+
 def test_the_link_expires(page: Page, shared_server: Server, watch: Watch) -> None:
     watch.expect("status of 410")
     link = new_link(shared_server)

@@ -89,5 +89,9 @@ class JoinView:
             organization.name if organization else "",
             invitation.role if invitation else None,
             opened.ends_others,
-            f"lattice admin sign-in-link --email {shlex.quote(invitation.email)}" if invitation and by_link else None,
+            _sign_in_command(invitation.email) if invitation and by_link else None,
         )
+
+
+def _sign_in_command(email: str) -> str:
+    return f".venv/bin/lattice admin sign-in-link --email {shlex.quote(email)}"
