@@ -63,7 +63,10 @@ class RecoveryView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptView:
-    """One try at running the job. `state` is pending, running, stopping, ended or lost; `nodes` are in rank order."""
+    """One try at running the job. `state` is pending, running, stopping, ended or lost; `nodes` are in rank order.
+
+    `outcome`, once it has ended, is what a job without another attempt would be: succeeded, failed or stopped.
+    """
 
     id: str
     number: int
@@ -75,6 +78,7 @@ class AttemptView:
     started_at: datetime | None
     finished_at: datetime | None
     exit_code: int | None
+    outcome: JobState | None
     end_reason: str | None
 
 

@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from app.accounts.answers import Owner
 from app.accounts.teams.models import Team
-from app.engines.protocol import Observation, StopReason
+from app.engines.protocol import EndCause, Observation, StopReason
 from app.jobs import line, queries
 from app.jobs.amounts import number
 from app.jobs.answers import (
@@ -27,9 +27,9 @@ from app.jobs.answers import (
 from app.jobs.document import spec_of
 from app.jobs.durations import format_duration
 from app.jobs.live import LiveReader
-from app.jobs.models import Job
+from app.jobs.models import Job, JobState
 from app.jobs.new_row import NewJobRow
-from app.jobs.reasons import EndFacts, end_reason
+from app.jobs.reasons import EndFacts, Reason, end_reason
 from app.jobs.resource_spec import JobRecovery
 from app.jobs.spec import JobSubmit
 from app.jobs.states import FINAL
@@ -135,16 +135,30 @@ def _may(job: Job, me: Principal) -> JobMay:
 
 def _attempt(row: Row[Any], job: Job, stopped_by: str | None) -> AttemptView:
     shares = load_shares(row.shares)
+    reason = _end_reason(row, job, stopped_by) if row.finished_at is not None else None
     return AttemptView(
         id=row.id, number=row.number, state=row.phase.value, pool=row.pool, nodes=[share.node for share in shares],
         gpus=row.gpus, created_at=row.created_at, started_at=row.started_at, finished_at=row.finished_at,
-        exit_code=row.exit_code, end_reason=_end_sentence(row, job, stopped_by),
+        exit_code=row.exit_code, outcome=_outcome(row, reason), end_reason=_end_sentence(row, reason),
     )  # fmt: skip
 
 
-def _end_sentence(row: Row[Any], job: Job, stopped_by: str | None) -> str | None:
+def _outcome(row: Row[Any], reason: Reason | None) -> JobState | None:
     if row.finished_at is None:
         return None
+    if row.cause is EndCause.STOPPED:
+        return JobState.STOPPED
+    return JobState.SUCCEEDED if reason is None else JobState.FAILED
+
+
+def _end_sentence(row: Row[Any], reason: Reason | None) -> str | None:
+    if row.finished_at is None:
+        return None
+    return "succeeded" if reason is None else reason.sentence()
+
+
+def _end_reason(row: Row[Any], job: Job, stopped_by: str | None) -> Reason | None:
+    """Why an attempt that has ended did; None where it succeeded."""
     seen = Observation(
         phase=row.phase, started_at=row.started_at, finished_at=row.finished_at, exit_code=row.exit_code,
         signal=row.signal, cause=row.cause, detail=row.detail,
@@ -154,5 +168,4 @@ def _end_sentence(row: Row[Any], job: Job, stopped_by: str | None) -> str | None
         max_duration=job.max_duration, memory_tenths=shares[0].memory_tenths if shares else None, by=stopped_by,
         stopped=StopReason.REQUESTED if job.stop_requested_at else None, node=shares[0].node if shares else None,
     )  # fmt: skip
-    reason = end_reason(seen, facts)
-    return "succeeded" if reason is None else reason.sentence()
+    return end_reason(seen, facts)

@@ -103,6 +103,55 @@ def test_the_task_is_copied(page: Page, lab: Lab) -> None:
     assert "run: echo copy me" in page.evaluate("navigator.clipboard.readText()")
 
 
+def test_an_attempt_is_shown_as_what_came_of_it(page: Page, lab: Lab) -> None:
+    stopped = lab.submit("comes-to-stopped", "sleep 600")
+    lab.reach(stopped, "running")
+    lab.stop(stopped)
+    jobs = {
+        "succeeded": lab.finished("comes-to-good"),
+        "failed": lab.finished("comes-to-bad", "exit 4"),
+        "stopped": stopped,
+    }
+    for outcome, job_id in jobs.items():
+        assert lab.job(job_id)["attempts"][0]["outcome"] == outcome
+        page.goto(f"/jobs/{job_id}")
+        expect(page.locator(".attempts .badge")).to_have_text(outcome.capitalize())
+
+
+def test_an_ended_job_says_nowhere_that_it_is_live(page: Page, lab: Lab) -> None:
+    job_id = lab.submit("no-longer-live", "sleep 600")
+    lab.reach(job_id, "running")
+    page.goto(f"/jobs/{job_id}")
+    expect(page.locator("#live-state")).to_have_attribute("data-state", "open")
+    lab.stop(job_id)
+    expect(page.locator(".job-head .badge")).to_have_text("Stopped")
+    expect(page.locator("#live-state")).to_have_count(0)
+    expect(page.locator("[data-log-none]")).to_have_text("The job wrote nothing.")
+
+
+def test_an_empty_log_says_when_it_comes(page: Page, lab: Lab) -> None:
+    lab.change_pool(drained=True)
+    try:
+        page.goto(f"/jobs/{lab.submit('writes-later', 'echo here it is')}")
+        expect(page.locator("[data-log-none]")).to_contain_text("once it has started")
+        assert axe(page) == []
+    finally:
+        lab.change_pool(drained=False)
+    expect(page.locator("[data-log-view]")).to_contain_text("here it is")
+    expect(page.locator("[data-log-none]")).to_be_hidden()
+    expect(page.locator("[data-log-place]")).to_have_text("At the end")
+
+
+def test_its_id_stands_on_one_line_and_is_copied(page: Page, lab: Lab) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    job_id = lab.finished("id-copied")
+    page.goto(f"/jobs/{job_id}")
+    assert page.locator(".id-fact .mono").evaluate("e => e.getClientRects().length === 1 && e.clientHeight < 24")
+    page.get_by_role("button", name="Copy the id").click()
+    expect(page.locator("#toasts")).to_contain_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == job_id
+
+
 def test_priority_decides_who_goes_first(page: Page, lab: Lab) -> None:
     holder = lab.submit("priority-holder", "sleep 600", resources=HELD)
     lab.reach(holder, "running")

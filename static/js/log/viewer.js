@@ -132,8 +132,12 @@ class Viewer {
   showPlace() {
     const { size } = this.source;
     const { view, reachesEnd } = this.window;
-    const at = view.isAtEnd && reachesEnd ? size : (view.topOffset() ?? 0);
-    this.root.querySelector("[data-log-place]").textContent = size ? `${Math.round((100 * at) / size)} %` : "";
+    const top = view.topOffset() ?? 0;
+    const place = view.isAtEnd && reachesEnd ? "At the end" : top === 0 ? "At the top" : `${Math.round((100 * top) / size)} % from the top`;
+    this.root.querySelector("[data-log-place]").textContent = size ? place : "";
+    const none = this.root.querySelector("[data-log-none]");
+    none.hidden = size > 0;
+    if (this.ended) none.textContent = "The job wrote nothing.";
     this.root.querySelector("[data-log-state]").textContent = `${STATES[this.state] ?? ""} · ${sizeText(size)}`;
   }
 
