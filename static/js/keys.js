@@ -4,6 +4,8 @@ import { moveRow, pickRow } from "./rows.js";
 
 const MAC = /mac|iphone|ipad/i.test(navigator.platform);
 
+const OPEN = "dialog[open], .dialog:popover-open";
+
 const actions = {
   "/": () => document.querySelector("[data-search]"),
   j: () => moveRow(1),
@@ -43,7 +45,7 @@ function press(event) {
     return;
   }
   if (event.key === "Escape" && event.target.matches?.("[data-search]")) event.target.blur();
-  if (event.ctrlKey || event.metaKey || event.altKey || types(event.target) || document.querySelector("dialog[open]")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || types(event.target) || document.querySelector(OPEN)) return;
   if (event.key === "/") {
     const field = actions["/"]();
     if (!field) return;

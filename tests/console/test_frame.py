@@ -100,6 +100,35 @@ def test_the_palette_signs_out(page: Page, lab: Lab) -> None:
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+def test_a_question_mark_lists_the_shortcuts(page: Page) -> None:
+    page.goto("/jobs")
+    dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+    page.locator("#jobs-search").press("?")
+    expect(dialog).to_be_hidden()
+    page.locator("#jobs-search").press("Escape")
+    page.keyboard.press("?")
+    expect(dialog).to_be_visible()
+    assert axe(page) == []
+    page.keyboard.press("c")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(page).to_have_url(re.compile("/jobs$"))
+
+
+def test_the_menu_lists_the_shortcuts(phone: Page) -> None:
+    phone.goto("/settings")
+    phone.get_by_role("button", name="Navigation").click()
+    phone.locator(".user-menu summary").click()
+    assert phone.locator(".user-menu .menu-panel").evaluate("e => e.scrollWidth <= e.clientWidth"), (
+        "something is cut off"
+    )
+    phone.get_by_role("button", name="Keyboard shortcuts").click()
+    dialog = phone.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(dialog).to_be_in_viewport(ratio=1)
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_be_hidden()
+
+
 def test_a_theme_is_kept_and_never_flashes_the_other(page: Page) -> None:
     page.emulate_media(color_scheme="light")
     page.goto("/settings")
