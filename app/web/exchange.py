@@ -27,6 +27,7 @@ from app.web.answer import wants_fragment
 from app.web.ask import Actor, AfterCommit, Ask, Principal
 from app.web.bodies import Received, build_body, check_media, read_form, validated
 from app.web.elsewhere import OwnOrganization
+from app.web.fields import own_path
 from app.web.forms import Form, FormFields
 from app.web.gate import admit, find_thing, load_thing
 from app.web.identify import COOKIE, CookieCredential, Credential, KeyCredential, asked_from, has_key
@@ -261,6 +262,7 @@ class Exchange:
             headers={name: request.headers[name] for name in action.headers if name in request.headers},
             cookies=request.cookies,
             sent=self.received.data,
+            next=own_path(self.form.first("_next")) if self.form else None,
         )
 
     def _query(self, action: Action) -> BaseModel | None:

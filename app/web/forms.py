@@ -1,7 +1,8 @@
 """HTML forms: decode them, and give a page back what was typed and what is wrong with it.
 
 Nested fields are dotted (`resources.cpus`), repeated names make lists, empty strings are left out. Names that begin
-with `_` belong to the frame: `_method`, and `_organization`, the organization that the form was rendered for.
+with `_` belong to the frame: `_method`, `_organization`, the organization that the form was rendered for, and `_next`,
+the page that it was on.
 """
 
 from __future__ import annotations

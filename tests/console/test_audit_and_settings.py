@@ -27,7 +27,7 @@ def test_the_trail_is_narrowed_by_what_who_and_when(page: Page, lab: Lab) -> Non
     expect(page).to_have_url(re.compile(r"actor=me"))
     page.goto(f"/jobs/{job_id}")
     page.get_by_label("More about this job").click()
-    page.get_by_role("link", name="Its events").click()
+    page.get_by_role("link", name="Activity").click()
     expect(page.locator("tbody tr")).to_have_count(4)
     expect(page.locator("tbody")).to_contain_text("job.submitted")
     page.go_back()

@@ -201,4 +201,4 @@ def test_a_menu_stays_open_while_the_page_lives(page: Page, lab: Lab) -> None:
     page.get_by_label("More about this job").click()
     lab.stop(job_id)
     expect(page.locator(".job-head .badge")).to_have_text("Stopped")
-    expect(page.get_by_role("link", name="Its events")).to_be_visible()
+    expect(page.get_by_role("link", name="Activity")).to_be_visible()

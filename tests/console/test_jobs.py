@@ -109,6 +109,8 @@ def test_many_are_stopped_at_once(page: Page, lab: Lab) -> None:
     expect(page.locator("[data-picked]")).to_have_text("2 jobs selected")
     page.locator(".bulk").get_by_role("button", name="Stop").click()
     expect(page.locator("#toasts")).to_contain_text("2 jobs are told to stop")
+    expect(page).to_have_url(re.compile(r"/jobs\?q=bulk-&state=queued$"))
+    expect(page.locator(".row .row-link")).to_have_text(["bulk-2"])
     assert [lab.job(job_id)["state"] for job_id in ids] == ["stopped", "stopped", "queued"]
     for job_id in (ids[2], holder):
         lab.stop(job_id)

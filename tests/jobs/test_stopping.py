@@ -95,6 +95,16 @@ def test_the_pages_tick_boxes_stop_jobs(admin: TestClient, key: Key) -> None:
     assert client.get(f"{JOBS}/{job_id}").json()["state"] == "stopped"
 
 
+@pytest.mark.parametrize(
+    ("came_from", "address"),
+    [("/jobs?q=three&state=queued", "/jobs?q=three&state=queued"), ("//elsewhere.test", "/jobs"), ("", "/jobs")],
+)
+def test_the_page_goes_back_to_its_own_filters(admin: TestClient, key: Key, came_from: str, address: str) -> None:
+    job_id = key("compute:write").post(JOBS, json={"run": "true"}).json()["id"]
+    answer = admin.post("/jobs/stop", data={"ids[]": job_id, "_next": came_from}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (303, address)
+
+
 def test_stopping_nothing_from_the_page_says_what_to_do(admin: TestClient, key: Key) -> None:
     key("compute:write").post(JOBS, json={"run": "true", "name": "not-ticked"})
     page = admin.post("/jobs/stop", data={"_method": "POST"})
