@@ -23,6 +23,7 @@ SKIPPED = {
 }
 # `positive_data_acceptance` takes a semantic 422 or a stale cursor's 400 for a mistake.
 EXCLUDED_CHECKS = "positive_data_acceptance"
+CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
 def document(client: TestClient) -> dict[str, Any]:
@@ -53,7 +54,8 @@ def fuzz(new_server: ServerMaker, examples: int) -> None:
     server.start()
     key = server.with_key("admin").headers["Authorization"]
     command: list[str | Path] = [
-        Path(sys.executable).with_name("schemathesis"), "run", f"{server.url}{API}/openapi.json", "--url", server.url,
+        Path(sys.executable).with_name("schemathesis"), "--config-file", CONFIG,
+        "run", f"{server.url}{API}/openapi.json", "--url", server.url,
         "--header", f"Authorization: {key}", "--phases", "examples,coverage,fuzzing", "--max-examples", str(examples),
         "--exclude-checks", EXCLUDED_CHECKS, "--continue-on-failure", "--warnings", "off", "--seed", "1",
         "--suppress-health-check", "all", "--no-color",
