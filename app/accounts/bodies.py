@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from app.accounts.providers.protocol import Reason
 from app.jobs.durations import parse_duration
-from app.web.fields import FilterText, Moment, Name
+from app.web.fields import NUMBER, FilterText, Moment, Name
 from app.web.forms import ticked
 from app.web.paging import ListQuery
 
@@ -37,7 +37,7 @@ class ApiKeyCreate(Body):
     name: Name
     scopes: Annotated[list[ScopeText], Field(max_length=20)] = []
     expires_at: Moment | None = None
-    expires_in_days: Annotated[int | None, Field(ge=1, le=3650)] = None
+    expires_in_days: Annotated[int | None, Field(ge=1, le=3650), NUMBER] = None
 
     @classmethod
     def from_form(cls, fields: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from app.jobs.models import JobState, Visibility
 from app.jobs.search import MIN_LENGTH
 from app.jobs.spec import PRIORITY_MOST
 from app.jobs.values import NAME_MOST, Line, check_name, check_team
-from app.web.fields import FilterText, Id, Moment
+from app.web.fields import NUMBER, FilterText, Id, Moment
 from app.web.paging import ListQuery
 from app.web.problems import Invalid
 
@@ -70,7 +70,7 @@ class JobUpdate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, AfterValidator(check_name), Field(max_length=NAME_MOST)] | None = None
-    priority: Annotated[int, Field(ge=-PRIORITY_MOST, le=PRIORITY_MOST)] | None = None
+    priority: Annotated[int, Field(ge=-PRIORITY_MOST, le=PRIORITY_MOST), NUMBER] | None = None
     visibility: Visibility | None = None
     team: Annotated[Line | None, Field(description="Name or id of the team that sees it, with visibility team.")] = None
 

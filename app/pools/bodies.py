@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from app.engines.protocol import Isolation
 from app.jobs.amounts import tenths
-from app.web.fields import Flag, one_line, storable
+from app.web.fields import NUMBER, Flag, one_line, storable
 
 Reason = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=300), AfterValidator(storable), AfterValidator(one_line)
@@ -20,7 +20,7 @@ def _in_tenths(amount: float) -> float:
     return amount
 
 
-Amount = Annotated[float, Field(ge=0.1, le=100_000), AfterValidator(_in_tenths)]
+Amount = Annotated[float, Field(ge=0.1, le=100_000), AfterValidator(_in_tenths), NUMBER]
 
 
 class DefaultsUpdate(BaseModel):
@@ -33,8 +33,8 @@ class DefaultsUpdate(BaseModel):
 class LimitsUpdate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    max_stop_grace: Annotated[float | None, Field(ge=1, le=86_400, description="Seconds.")] = None
-    log_limit: Annotated[int | None, Field(ge=1 << 20, le=1 << 40, description="Bytes.")] = None
+    max_stop_grace: Annotated[float | None, Field(ge=1, le=86_400, description="Seconds."), NUMBER] = None
+    log_limit: Annotated[int | None, Field(ge=1 << 20, le=1 << 40, description="Bytes."), NUMBER] = None
 
 
 class PoolUpdate(BaseModel):

@@ -66,8 +66,16 @@ def yes_or_no(value: object) -> object:
     raise ValueError("Write true or false.")
 
 
+def number(value: object) -> object:
+    """true is no 1, nor false a 0."""
+    if isinstance(value, bool):
+        raise ValueError("Give a number.")
+    return value
+
+
 Moment = Annotated[AwareDatetime, BeforeValidator(rfc3339), AfterValidator(in_range)]
 Flag = Annotated[bool, BeforeValidator(yes_or_no)]
+NUMBER = BeforeValidator(number)  # stands last among what a number is annotated with
 
 
 def own_path(text: str | None) -> str | None:

@@ -137,6 +137,7 @@ def test_what_its_nodes_do_not_have_is_refused_by_name(operator: TestClient) -> 
     address = f"{POOLS}/{the_pool(operator)['id']}"
     for body, field in (
         ({"defaults": {"cpus": 5000}}, "defaults.cpus"), ({"defaults": {"memory": 0.05}}, "defaults.memory"),
+        ({"defaults": {"memory": True}}, "defaults.memory"), ({"limits": {"log_limit": True}}, "limits.log_limit"),
         ({"limits": {"max_stop_grace": 0}}, "limits.max_stop_grace"), ({"isolation": "vm"}, "isolation"),
         ({"name": "other"}, "name"),
     ):  # fmt: skip

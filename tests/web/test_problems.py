@@ -61,6 +61,7 @@ def test_an_unknown_field_is_named(admin: TestClient) -> None:
         ({"name": 3}, "Give text."),
         ({"name": "x", "expires_in_days": 0}, "Give 1 or more."),
         ({"name": "x", "expires_in_days": "soon"}, "Give a whole number."),
+        ({"name": "x", "expires_in_days": True}, "Give a number."),
         ({"name": "x", "scopes": "admin"}, "Give a list."),
     ],
     ids=lambda value: str(value)[:40],

@@ -8,14 +8,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from app.accounts.bodies import Body, ScopeText
 from app.accounts.devices.service import DEFAULT_DAYS
-from app.web.fields import one_line, storable
+from app.web.fields import NUMBER, one_line, storable
 from app.web.forms import ticked
 
 MOST_DAYS = 365
 Line = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=60), AfterValidator(storable), AfterValidator(one_line)
 ]
-Days = Annotated[int, Field(ge=1, le=MOST_DAYS)]
+Days = Annotated[int, Field(ge=1, le=MOST_DAYS), NUMBER]
 Typed = Annotated[str, StringConstraints(strip_whitespace=True, max_length=40), AfterValidator(storable)]
 
 
