@@ -193,9 +193,10 @@ def test_a_stop_gives_grace(runs: Runs, kind: Isolation) -> None:
 
 @pytest.mark.parametrize("kind", APART)
 def test_daemons_die(runs: Runs, kind: Isolation) -> None:
-    attempt = runs.start("setsid sh -c 'setsid sleep 311 & sleep 311' & sleep 0.05; echo done", isolation=kind)
+    nap = f"311.{os.getpid()}"  # other tests, on other workers, have daemons of their own
+    attempt = runs.start(f"setsid sh -c 'setsid sleep {nap} & sleep {nap}' & sleep 0.05; echo done", isolation=kind)
     assert runs.end_of(attempt).exit_code == 0
-    assert b"sleep\x00311\x00" not in command_lines()
+    assert f"sleep\x00{nap}\x00".encode() not in command_lines()
 
 
 @pytest.mark.parametrize("kind", APART)

@@ -72,7 +72,7 @@ def signal_tree(number: int, group: int, spared: str) -> None:
     if group:
         signal_group(group, number)
     sent: set[tuple[int, str]] = set()
-    for _ in range(3):  # again for those that were born meanwhile
+    for _ in range(3 if number == KILL else 1):  # again for those born meanwhile, which may be what a handler called
         found = descendants(posix.getpid())
         fresh = found.keys() - sent
         for pid, start in fresh:
