@@ -66,13 +66,14 @@ def descendants(root: int) -> dict[tuple[int, str], int]:
 
 def signal_tree(number: int, group: int, spared: str) -> None:
     """Send the signal once to each descendant, wherever it went: `group` (0: none) in one stroke, then the others.
+    KILL goes to those born meanwhile too.
 
     Processes named `spared` get nothing but KILL: a wrapper must live through the grace, or it takes the job along.
     """
     if group:
         signal_group(group, number)
     sent: set[tuple[int, str]] = set()
-    for _ in range(3 if number == KILL else 1):  # again for those born meanwhile, which may be what a handler called
+    for _ in range(3 if number == KILL else 1):  # others born meanwhile may be what a handler has just called
         found = descendants(posix.getpid())
         fresh = found.keys() - sent
         for pid, start in fresh:
