@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from app.accounts import commands
 from app.accounts.models import ApiKey, SignInSession, User
 from app.web.action import Role, Scope
 from app.web.ask import Principal
@@ -153,3 +154,8 @@ class SignInView:
     next: str
     provider: str | None
     problem: str | None
+
+    @property
+    def command(self) -> str:
+        """What prints a new link."""
+        return commands.sign_in_link()

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session
 
 from app import events
-from app.accounts import queries, service
+from app.accounts import commands, queries, service
 from app.accounts.models import SignInLink, SignInSession, User
 from app.web.ask import Actor
 from app.web.identify import digest_of
@@ -46,7 +46,7 @@ def use_link(
     link = queries.usable_link(db, digest_of(token), now)
     user = db.get(User, link.user_id) if link else None
     if link is None or user is None:
-        raise Gone("This sign-in link was used or has expired. Make another: `.venv/bin/lattice admin sign-in-link`.")
+        raise Gone(f"This sign-in link was used or has expired. Make another: `{commands.sign_in_link()}`.")
     if not (name or user.name):
         raise Invalid.field("name", "Tell the others what to call you.")
     belongs = queries.memberships_of(db, user.id)

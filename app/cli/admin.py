@@ -81,9 +81,7 @@ def add_member(
     organization: OrganizationOption = "",
 ) -> None:
     """Add a person to an organization."""
-    import shlex
-
-    from app.accounts import service
+    from app.accounts import commands, service
     from app.cli.refusals import Refusal
     from app.cli.schema import current_database
     from app.db import utcnow
@@ -102,7 +100,7 @@ def add_member(
             actor=Actor.system(where.id), now=utcnow(),
         )  # fmt: skip
     print(f"{email} is a {role} of {where.name}. To sign in:")
-    print(f".venv/bin/lattice admin sign-in-link --email {shlex.quote(email)}")
+    print(commands.sign_in_link(email))
 
 
 def _organization(session: Session, named: str) -> Organization:

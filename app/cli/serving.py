@@ -17,6 +17,7 @@ import anyio.to_thread
 import uvicorn
 
 from app import logs
+from app.accounts import commands
 from app.cli.http import BoundedHttp
 from app.cli.refusals import Refusal
 from app.cli.schema import bring_to_head, refuse_old_schema
@@ -104,7 +105,7 @@ def announce(site: Site) -> None:
     """Say where to go, and how to sign in."""
     where, how = f"Lattice serves {site.settings.url}", ""
     if not site.settings.has_workos:
-        how = "\nTo sign in: .venv/bin/lattice admin sign-in-link"
+        how = f"\nTo sign in: {commands.sign_in_link()}"
         if not _is_journal():
             how = f"\nSign in once, within 15 minutes: {_new_link(site)}"
     print(where + how, flush=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from app.accounts import commands
 from app.accounts.answers import Owner
 from app.accounts.invitations.models import Invitation, InvitationState
 from app.accounts.invitations.service import Opened, Standing
@@ -89,9 +89,5 @@ class JoinView:
             organization.name if organization else "",
             invitation.role if invitation else None,
             opened.ends_others,
-            _sign_in_command(invitation.email) if invitation and by_link else None,
+            commands.sign_in_link(invitation.email) if invitation and by_link else None,
         )
-
-
-def _sign_in_command(email: str) -> str:
-    return f".venv/bin/lattice admin sign-in-link --email {shlex.quote(email)}"
