@@ -86,7 +86,7 @@ class EnumText(TypeDecorator[E]):
         return members.__getitem__
 
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as its numbers do
+ID_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as its numbers do
 _id_lock = threading.Lock()
 _last_id = 0
 
@@ -123,7 +123,12 @@ def new_id(prefix: str) -> str:
         if number <= _last_id:
             number = _last_id + 1 + int.from_bytes(randomness.take(4))
         _last_id = number
-    return f"{prefix}_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return id_of(prefix, number)
+
+
+def id_of(prefix: str, number: int) -> str:
+    """The id of a number of 128 bits, whose highest 48 are its time."""
+    return f"{prefix}_" + "".join(ID_DIGITS[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
 class Transaction(Session):

@@ -6,18 +6,19 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+from app.db import ID_DIGITS, id_of
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST = 1 << 48  # milliseconds
 _LENGTH = 26  # digits of an id
-_BEGINNING = re.compile(rf"job_[0-7][{_DIGITS}]{{3,{_LENGTH - 1}}}")
+_BEGINNING = re.compile(rf"job_[0-7][{ID_DIGITS}]{{3,{_LENGTH - 1}}}")
 
 
 def created_at(thing_id: str) -> datetime:
     """When that id was made, to the millisecond."""
     number = 0
     for digit in thing_id.rpartition("_")[2]:
-        number = number << 5 | _DIGITS.index(digit)
+        number = number << 5 | ID_DIGITS.index(digit)
     return _EPOCH + timedelta(milliseconds=number >> 80)
 
 
@@ -25,7 +26,7 @@ def first_id_at(prefix: str, moment: datetime) -> str:
     """The least id that can have been made at `moment` or later."""
     milliseconds = -((_EPOCH - moment) // timedelta(milliseconds=1))
     number = min(max(milliseconds, 0), _LONGEST - 1) << 80
-    return f"{prefix}_" + "".join(_DIGITS[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return id_of(prefix, number)
 
 
 def ids_like(text: str) -> tuple[str, str] | None:
@@ -37,4 +38,4 @@ def ids_like(text: str) -> tuple[str, str] | None:
     if not _BEGINNING.fullmatch(beginning):
         return None
     whole = len("job_") + _LENGTH
-    return beginning.ljust(whole, _DIGITS[0]), beginning.ljust(whole, _DIGITS[-1])
+    return beginning.ljust(whole, ID_DIGITS[0]), beginning.ljust(whole, ID_DIGITS[-1])
