@@ -11,7 +11,7 @@ from app.jobs.models import JobState, Visibility
 from app.jobs.search import MIN_LENGTH
 from app.jobs.spec import PRIORITY_MOST
 from app.jobs.values import NAME_MOST, Line, check_name, check_team
-from app.web.fields import NUMBER, FilterText, Id, Moment
+from app.web.fields import NUMBER, FilterText, Flag, Id, Moment
 from app.web.paging import ListQuery
 from app.web.problems import Invalid
 
@@ -91,7 +91,7 @@ class JobStopMany(BaseModel):
 
     ids: Annotated[list[Id], Field(min_length=1, max_length=BULK_MOST)] | None = None
     filter: JobFilters | None = None
-    again: Annotated[bool, Field(description="With `ids`: one that was told before is killed now.")] = False
+    again: Annotated[Flag, Field(description="With `ids`: one that was told before is killed now.")] = False
 
     @classmethod
     def from_form(cls, fields: dict[str, Any]) -> dict[str, Any]:

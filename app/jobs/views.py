@@ -135,26 +135,20 @@ def _may(job: Job, me: Principal) -> JobMay:
 
 def _attempt(row: Row[Any], job: Job, stopped_by: str | None) -> AttemptView:
     shares = load_shares(row.shares)
-    reason = _end_reason(row, job, stopped_by) if row.finished_at is not None else None
+    outcome, end_reason = (None, None) if row.finished_at is None else _end(row, job, stopped_by)
     return AttemptView(
         id=row.id, number=row.number, state=row.phase.value, pool=row.pool, nodes=[share.node for share in shares],
         gpus=row.gpus, created_at=row.created_at, started_at=row.started_at, finished_at=row.finished_at,
-        exit_code=row.exit_code, outcome=_outcome(row, reason), end_reason=_end_sentence(row, reason),
+        exit_code=row.exit_code, outcome=outcome, end_reason=end_reason,
     )  # fmt: skip
 
 
-def _outcome(row: Row[Any], reason: Reason | None) -> JobState | None:
-    if row.finished_at is None:
-        return None
+def _end(row: Row[Any], job: Job, stopped_by: str | None) -> tuple[JobState, str]:
+    reason = _end_reason(row, job, stopped_by)
+    sentence = "succeeded" if reason is None else reason.sentence()
     if row.cause is EndCause.STOPPED:
-        return JobState.STOPPED
-    return JobState.SUCCEEDED if reason is None else JobState.FAILED
-
-
-def _end_sentence(row: Row[Any], reason: Reason | None) -> str | None:
-    if row.finished_at is None:
-        return None
-    return "succeeded" if reason is None else reason.sentence()
+        return JobState.STOPPED, sentence
+    return JobState.SUCCEEDED if reason is None else JobState.FAILED, sentence
 
 
 def _end_reason(row: Row[Any], job: Job, stopped_by: str | None) -> Reason | None:

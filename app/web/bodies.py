@@ -146,27 +146,27 @@ def _message(error: Mapping[str, Any]) -> str:
     return message[:1].upper() + message[1:] + ("" if message.endswith((".", "?", ")")) else ".")
 
 
-NUMBER, WHOLE, TRUTH = "Give a number.", "Give a whole number.", "Give true or false."
-MOMENT = "Give a time such as 2026-01-31T12:00:00Z."
+A_NUMBER, A_WHOLE, A_TRUTH = "Give a number.", "Give a whole number.", "Give true or false."
+A_TIME = "Give a time such as 2026-01-31T12:00:00Z."
 SENTENCES: Mapping[str, str] = {  # by pydantic's types of errors
     "missing": "This field is needed.",
     "extra_forbidden": "There is no such field.",
     "string_type": "Give text.",
     "string_too_short": "Write at least {min_length:,} characters.",
     "string_too_long": "Write at most {max_length:,} characters.",
-    "int_type": WHOLE,
-    "int_parsing": WHOLE,
-    "int_parsing_size": WHOLE,
-    "int_from_float": WHOLE,
-    "float_type": NUMBER,
-    "float_parsing": NUMBER,
-    "finite_number": NUMBER,
+    "int_type": A_WHOLE,
+    "int_parsing": A_WHOLE,
+    "int_parsing_size": A_WHOLE,
+    "int_from_float": A_WHOLE,
+    "float_type": A_NUMBER,
+    "float_parsing": A_NUMBER,
+    "finite_number": A_NUMBER,
     "greater_than_equal": "Give {ge:,} or more.",
     "greater_than": "Give more than {gt:,}.",
     "less_than_equal": "Give at most {le:,}.",
     "less_than": "Give less than {lt:,}.",
-    "bool_type": TRUTH,
-    "bool_parsing": TRUTH,
+    "bool_type": A_TRUTH,
+    "bool_parsing": A_TRUTH,
     "enum": "Give {expected}.",
     "literal_error": "Give {expected}.",
     "list_type": "Give a list.",
@@ -175,9 +175,9 @@ SENTENCES: Mapping[str, str] = {  # by pydantic's types of errors
     "model_attributes_type": "Give a map of fields.",
     "too_short": "Give at least {min_length:,}.",
     "too_long": "Give at most {max_length:,}.",
-    "datetime_type": MOMENT,
-    "datetime_parsing": MOMENT,
-    "datetime_from_date_parsing": MOMENT,
+    "datetime_type": A_TIME,
+    "datetime_parsing": A_TIME,
+    "datetime_from_date_parsing": A_TIME,
 }
 
 

@@ -364,7 +364,7 @@ class Exchange:
             ask.url = self._filled_in(page.path)
             thing = load_thing(db, page, self.me, self.request.path_params["id"]) if page.thing else None
             value = self._call(ask, thing, None)
-            form = Form.rejected(self.form or FormFields({}), problem, action.body)
+            form = self._rejected(action, problem)
             assert page.page is not None
             response = self.house.html.page(self.request, ask, page.page, value, status=problem.status, form=form)
             response.headers["HX-Replace-Url"] = quote(ask.url, safe=answer.URL_SAFE)  # that a reload shows the form
@@ -372,9 +372,11 @@ class Exchange:
 
     def _own_page(self, action: Action, problem: Problem) -> Response:
         """A write that is answered by a page, and comes from no form of its own, has its mistakes on that page."""
-        ask = self._ask(action, Session())
-        form = Form.rejected(self.form or FormFields({}), problem, action.body)
+        ask, form = self._ask(action, Session()), self._rejected(action, problem)
         return self.house.html.page(self.request, ask, str(action.page), None, status=problem.status, form=form)
+
+    def _rejected(self, action: Action, problem: Problem) -> Form:
+        return Form.rejected(self.form or FormFields({}), problem, action.body)
 
     def _finish(self, ask: Ask, value: Any) -> Response:
         action = ask.action

@@ -92,23 +92,13 @@ def test_signing_in_goes_where_one_was_going_and_out_again(page: Page, shared_se
 
 
 def test_a_page_left_open_leads_to_sign_in_when_the_session_has_ended(page: Page, shared_server: Server) -> None:
-    page.goto(new_link(shared_server) + "&next=/node-pools")
-    sign_in(page)
-    expect(page.locator("#live-state")).to_have_attribute("data-state", "open")
-    elsewhere = page.context.new_page()
-    elsewhere.goto(f"{shared_server.url}/settings")
-    elsewhere.locator(".user-menu summary").click()
+    elsewhere = about_to_sign_out_elsewhere(page, shared_server)
     elsewhere.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(f"{shared_server.url}/sign-in?next=%2Fnode-pools")
 
 
 def test_a_page_that_is_being_left_is_not_drawn_back_to_sign_in(page: Page, shared_server: Server) -> None:
-    page.goto(new_link(shared_server) + "&next=/node-pools")
-    sign_in(page)
-    expect(page.locator("#live-state")).to_have_attribute("data-state", "open")
-    elsewhere = page.context.new_page()
-    elsewhere.goto(f"{shared_server.url}/settings")
-    elsewhere.locator(".user-menu summary").click()
+    elsewhere = about_to_sign_out_elsewhere(page, shared_server)
     held: list[Route] = []
     page.route("**/settings", lambda route: held.append(route))  # noqa: PLW0108 - Playwright looks into functions
     with page.expect_response(lambda answer: "/live" in answer.url and answer.status == 204):
@@ -117,6 +107,17 @@ def test_a_page_that_is_being_left_is_not_drawn_back_to_sign_in(page: Page, shar
         elsewhere.get_by_role("button", name="Sign out").click()
     held[0].continue_()
     expect(page).to_have_url(f"{shared_server.url}/sign-in?next=%2Fsettings")
+
+
+def about_to_sign_out_elsewhere(page: Page, server: Server) -> Page:
+    """The page is signed in and live on the node pools; the menu of the other one, which is returned, is open."""
+    page.goto(new_link(server) + "&next=/node-pools")
+    sign_in(page)
+    expect(page.locator("#live-state")).to_have_attribute("data-state", "open")
+    elsewhere = page.context.new_page()
+    elsewhere.goto(f"{server.url}/settings")
+    elsewhere.locator(".user-menu summary").click()
+    return elsewhere
 
 
 def sign_in(page: Page) -> None:
