@@ -44,7 +44,8 @@ from app.jobs.spec import JobSubmit
 from app.jobs.states import FINAL
 from app.jobs.task_fields import choices_of, to_form_fields
 from app.jobs.task_yaml import dump_task, parse_task
-from app.pools.queries import pool_named, pools_of
+from app.pools.known import known_pools
+from app.pools.queries import pool_named
 from app.web.action import Action, Mount, Scope
 from app.web.ask import AfterCommit, Ask
 from app.web.bodies import YAML
@@ -101,7 +102,7 @@ def _counts(ask: Ask) -> dict[str, int]:
 
 
 def _pools(ask: Ask) -> list[PoolChoice]:
-    return [PoolChoice(pool.id, pool.name) for pool in pools_of(ask.db, ask.organization_id)]
+    return [PoolChoice(pool.id, pool.name) for pool in known_pools(ask.db, ask.organization_id)]
 
 
 def count_jobs(ask: Ask) -> JobCount:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Row, Select, String, Table, func, or_, select, type_coerce
+from sqlalchemy import Column, ColumnElement, Row, Select, String, Table, bindparam, func, or_, select, type_coerce
 from sqlmodel import Session
 
 from app.accounts.models import User
@@ -37,6 +37,13 @@ SUMMARY = (
     JOB.c.stop_requested_at.is_not(None).label("is_told"), JOB.c.stop_by, JOB.c.stop_at_once, JOB.c.stop_grace,
 )  # fmt: skip
 JOINED = JOB.join(POOL, POOL.c.id == JOB.c.pool_id).join(USER, USER.c.id == JOB.c.owner_id)
+_SUMMARIES = select(*SUMMARY).select_from(JOINED)
+_NEWEST = _SUMMARIES.order_by(JOB.c.id.desc())
+_TOTALS = (
+    select(TOTAL.c.state, func.sum(TOTAL.c.count))
+    .where(TOTAL.c.organization_id == bindparam("organization"))
+    .group_by(TOTAL.c.state)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +182,7 @@ def newest(db: Session, reader: Reader, want: JobFilter, after: str | None, limi
 def _walk(db: Session, scan: Scan, after: str | None, limit: int) -> Found:
     """Up to `limit + 1` rows of one scan; `resume` is set when it reached its bound."""
     driver = [*scan.driver, *([JOB.c.id < after] if after else [])]
-    query: Select[Any] = select(*SUMMARY).select_from(JOINED).where(*driver, *scan.rest)
-    query = query.order_by(JOB.c.id.desc()).limit(limit + 1)
+    query: Select[Any] = _NEWEST.where(*driver, *scan.rest).limit(limit + 1)
     if not scan.rest:
         return Found(list(db.connection().execute(query)))
     for bound in BOUNDS:
@@ -217,7 +223,7 @@ def names_of(db: Session, reader: Reader, job_ids: Iterable[str]) -> dict[str, s
 
 def summary(db: Session, job_id: str) -> Row[Any]:
     """One job's row as lists have it. The caller has already been let in to the job."""
-    return db.execute(select(*SUMMARY).select_from(JOINED).where(JOB.c.id == job_id)).one()
+    return db.execute(_SUMMARIES.where(JOB.c.id == job_id)).one()
 
 
 def secret_names(db: Session, job_id: str) -> list[str]:
@@ -231,11 +237,10 @@ def attempts(db: Session, job_id: str) -> list[Row[Any]]:
     return list(db.execute(query.where(ATTEMPT.c.job_id == job_id).order_by(ATTEMPT.c.number)))
 
 
-def totals(db: Session, organization_id: str, pool_id: str | None = None) -> dict[JobState, int]:
-    """How many jobs of the organization (or of one pool) are in each state."""
-    of = [TOTAL.c.organization_id == organization_id, *([TOTAL.c.pool_id == pool_id] if pool_id else [])]
-    query = select(TOTAL.c.state, func.sum(TOTAL.c.count)).where(*of).group_by(TOTAL.c.state)
-    counted = {state: int(number) for state, number in db.execute(query)}
+def totals(db: Session, organization_id: str) -> dict[JobState, int]:
+    """How many jobs of the organization are in each state."""
+    rows = db.connection().execute(_TOTALS, {"organization": organization_id})
+    counted = {state: int(number) for state, number in rows}
     return {state: counted.get(state, 0) for state in JobState}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from app.web.static import static_url, static_url_while_editing
 
 ROOT = Path(__file__).parent.parent.parent
 TEMPLATES = ROOT / "templates"
+DRAWN_ONCE = ("icon", "badge")  # macros of few values, drawn more than a hundred times on a list's page
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Pages:
         for file in sorted((TEMPLATES / "ui").glob("*.html")):
             module = self._env.get_template(f"ui/{file.name}").module
             macros.update({k: v for k, v in vars(module).items() if not k.startswith("_")})
+        macros.update({name: lru_cache(maxsize=256)(macros[name]) for name in DRAWN_ONCE})
         namespace.__dict__.update(macros)
         return namespace
 

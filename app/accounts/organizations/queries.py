@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sqlalchemy import Table, bindparam
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from app.accounts.models import Membership, Organization
@@ -13,6 +15,15 @@ from app.web.ask import Principal
 from app.web.elsewhere import OwnOrganization
 
 MOST = 200  # more than a person switches between
+ORGANIZATION: Table = Organization.metadata.tables["organization"]
+MEMBERSHIP: Table = Membership.metadata.tables["membership"]
+_OWN = (
+    select_columns(ORGANIZATION.c.id, ORGANIZATION.c.name)
+    .join(MEMBERSHIP, MEMBERSHIP.c.organization_id == ORGANIZATION.c.id)
+    .where(MEMBERSHIP.c.user_id == bindparam("user"))
+    .order_by(ORGANIZATION.c.name, ORGANIZATION.c.id)
+    .limit(MOST)
+)
 
 
 def belonging(db: Session, me: Principal) -> Sequence[tuple[Organization, Membership]]:
@@ -48,7 +59,9 @@ def all_of(db: Session, user_id: str) -> Sequence[Organization]:
 
 
 def organizations_of(db: Session, me: Principal) -> Sequence[OwnOrganization]:
-    return [OwnOrganization(organization.id, organization.name) for organization, _ in belonging(db, me)]
+    """The same ones, for the menu of each page."""
+    query = _OWN if me.session_id is not None else _OWN.where(ORGANIZATION.c.id == me.organization_id)
+    return [OwnOrganization(*row) for row in db.connection().execute(query, {"user": me.user_id})]
 
 
 def own_organization(db: Session, me: Principal, organization_id: str) -> Organization | None:
