@@ -1,6 +1,6 @@
 """What answers a path: a table from method to Action, and what all of them share.
 
-It receives the body within its limit, gives the request to an Exchange in one hop to a thread, and sends the answer.
+It receives the body within its limit, sends the request through the house in one hop to a thread, and the answer out.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from app.web.answer import HtmlAnswer
 from app.web.ask import Principal
 from app.web.bodies import Received, receive_body
 from app.web.elsewhere import Elsewhere, OwnOrganization
-from app.web.exchange import Exchange, Relayed
+from app.web.exchange import go_on, respond
 from app.web.identify import CookieSigner, Credential, KeyCredential
 from app.web.limits import Limits
 from app.web.problems import Problem, Unauthenticated
 from app.web.refusals import Refusals
 from app.web.streaming import OpenStreams, head_alone, streamed
 from app.web.streams import ByteStream, EventStream
+from app.web.visit import Relayed, Visit
 
 FindPrincipal = Callable[[Session, Credential, datetime], Principal | None]
 
@@ -72,20 +73,20 @@ class Endpoint:
                 received = await receive_body(request, self.house.site.settings.lattice_body_limit)
             except Problem as problem:
                 return self.problem(request, problem, None)
-        exchange = Exchange(self, request, received)
-        result = await anyio.to_thread.run_sync(exchange.respond)
+        visit = Visit(self, request, received)
+        result = await anyio.to_thread.run_sync(respond, visit)
         if isinstance(result, Relayed):
-            result = await exchange.relay(result)
-        return self._stream(exchange, result) if isinstance(result, (EventStream, ByteStream)) else result
+            result = await go_on(visit, result)
+        return self._stream(visit, result) if isinstance(result, (EventStream, ByteStream)) else result
 
-    def _stream(self, exchange: Exchange, stream: EventStream | ByteStream) -> Response:
-        if exchange.request.method == "HEAD":
+    def _stream(self, visit: Visit, stream: EventStream | ByteStream) -> Response:
+        if visit.request.method == "HEAD":
             return head_alone(stream)
         try:
-            leave = self.house.streams.enter(exchange.me.user_id if exchange.me else "")
+            leave = self.house.streams.enter(visit.me.user_id if visit.me else "")
         except Problem as problem:
-            return self.problem(exchange.request, problem, exchange.me)
-        return streamed(stream, partial(anyio.to_thread.run_sync, exchange.still_stands), leave)
+            return self.problem(visit.request, problem, visit.me)
+        return streamed(stream, partial(anyio.to_thread.run_sync, visit.still_stands), leave)
 
     def problem(
         self, request: Request, problem: Problem, me: Principal | None, offer: OwnOrganization | None = None
