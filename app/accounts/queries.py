@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -70,6 +70,15 @@ def keys_page(
     if before is not None:
         statement = statement.where(col(ApiKey.id) < before)
     return db.exec(statement).all()
+
+
+def key_names(db: Session, me: Principal, key_ids: Iterable[str]) -> dict[str, str]:
+    """Id → name, of those keys that `me` may see."""
+    wanted = sorted(set(key_ids))
+    statement = select(ApiKey.id, ApiKey.name).where(ApiKey.organization_id == me.organization_id)
+    if not me.is_admin:
+        statement = statement.where(ApiKey.user_id == me.user_id)
+    return dict(db.exec(statement.where(col(ApiKey.id).in_(wanted))).all()) if wanted else {}
 
 
 def sessions_of(db: Session, me: Principal, now: datetime) -> Sequence[SignInSession]:

@@ -8,8 +8,9 @@ from typing import Annotated
 import anyio.to_thread
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from app.accounts.queries import key_names
 from app.events import queries
-from app.events.answers import EventView
+from app.events.answers import EventsWithKeys, EventView
 from app.events.export import MEDIA as EXPORT_MEDIA
 from app.events.export import ExportFormat, export
 from app.events.models import Event
@@ -66,7 +67,11 @@ def list_events(ask: Ask) -> Page[EventView]:
     after = q.after(int)
     before = after[0] if after else None
     rows = queries.newest(ask.db, ask.principal, q.wanted(ask.principal), limit=q.limit, before=before)
-    return q.page(rows, key=lambda e: (e.seq or 0,), item=EventView.of)
+    page = q.page(rows, key=lambda e: (e.seq or 0,), item=EventView.of)
+    if not ask.html:
+        return page
+    used = key_names(ask.db, ask.principal, (event.key_id for event in page.items if event.key_id))
+    return EventsWithKeys(items=page.items, next=page.next, key_names=used)
 
 
 def export_events(ask: Ask) -> ByteStream:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from app.events.models import Event
+from app.web.paging import Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,13 @@ class EventView:
             request_id=e.request_id,
             data=orjson.loads(e.data),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsWithKeys(Page[EventView]):
+    """The audit page's value. `key_names`: id → name of the events' API keys that the person may see."""
+
+    key_names: dict[str, str]
 
 
 def summary(e: Event) -> str:

@@ -53,6 +53,16 @@ def test_what_was_done_with_a_key_is_found(admin: TestClient, house: House) -> N
     assert event["action"] == "team.created" and event["request_id"] == answer.headers["X-Request-Id"]
 
 
+@pytest.mark.database
+def test_the_page_names_the_keys_that_its_reader_may_see(admin: TestClient, member: TestClient, house: House) -> None:
+    house.key("admin").post(f"{API}/teams", json={"name": "Vision"})
+    (key,) = admin.get(f"{API}/api-keys").json()["items"]
+    link = f'<a class="link clip" href="/api-keys/{key["id"]}">{key["name"]}</a>'
+    assert link in admin.get("/events?action=team").text
+    page = member.get("/events?action=team").text
+    assert "team.created" in page and "An API key" in page and key["id"] not in page.replace(f"key={key['id']}", "")
+
+
 def test_another_member_does_not_see_who_was_refused(admin: TestClient, member: TestClient, house: House) -> None:
     eve = house.member("eve@lab.test")
     member.delete(f"{API}/members/{membership(admin)}")
