@@ -130,7 +130,7 @@ def _recovery(recovery: JobRecovery) -> RecoveryView:
 
 def _may(job: Job, me: Principal) -> JobMay:
     writes = me.has_scope(Scope.COMPUTE_WRITE) and (me.is_admin or me.user_id == job.owner_id)
-    return JobMay(stop=writes and job.state not in FINAL, rerun=writes, change=writes)
+    return JobMay(stop=writes and job.state not in FINAL and not job.stop_at_once, rerun=writes, change=writes)
 
 
 def _attempt(row: Row[Any], job: Job, stopped_by: str | None) -> AttemptView:

@@ -64,6 +64,7 @@ def test_a_second_stop_is_asked_about_as_a_kill(page: Page, lab: Lab) -> None:
     expect(dialog).to_contain_text("killed at once")
     assert axe(page) == []
     dialog.get_by_role("button", name="Kill the job now").click()
+    expect(page.get_by_role("button", name="Kill now")).to_have_count(0)
     expect(page.locator(".job-head .badge")).to_have_text("Stopped")
 
 

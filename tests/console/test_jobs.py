@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.console import MARKS
 from tests.console.lab import HELD, Lab
+from tests.peers.browser import axe
 
 pytestmark = MARKS
 
@@ -108,6 +109,13 @@ def test_many_are_stopped_at_once(page: Page, lab: Lab) -> None:
         page.locator(f"#{job_id}").get_by_role("checkbox").check()
     expect(page.locator("[data-picked]")).to_have_text("2 jobs selected")
     page.locator(".bulk").get_by_role("button", name="Stop").click()
+    dialog = page.get_by_role("dialog", name="Stop the selected jobs?")
+    assert axe(page) == []
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.locator(".bulk").get_by_role("button", name="Stop").click()
+    dialog.get_by_role("button", name="Stop the jobs").click()
+    expect(dialog).to_be_hidden()
     expect(page.locator("#toasts")).to_contain_text("2 jobs are told to stop")
     expect(page).to_have_url(re.compile(r"/jobs\?q=bulk-&state=queued$"))
     expect(page.locator(".row .row-link")).to_have_text(["bulk-2"])

@@ -80,6 +80,7 @@ def test_many_are_stopped_at_once(page: Page, lab: Lab) -> None:
         page.goto("/jobs?q=plain-bulk-")
         page.locator(f"#{ids[0]}").get_by_role("checkbox").check()
         page.locator(".bulk").get_by_role("button", name="Stop").click()
+        page.get_by_role("dialog").get_by_role("button", name="Stop the jobs").click()
         expect(page.locator("#toasts")).to_contain_text("1 job is told to stop")
         assert [lab.job(job_id)["state"] for job_id in ids] == ["stopped", "queued"]
     finally:

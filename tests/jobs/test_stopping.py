@@ -113,6 +113,26 @@ def test_stopping_nothing_from_the_page_says_what_to_do(admin: TestClient, key: 
     assert 'href="/jobs?state=failed"' in page.text and 'href="/jobs/stop?' not in page.text
 
 
+@pytest.mark.parametrize(
+    "came_from", ["/jobs?state=queued&q=not-ticked", "/jobs?cursor=bent", "/elsewhere", "//x.test"]
+)
+def test_a_mistake_keeps_the_lists_filters_if_it_can(admin: TestClient, key: Key, came_from: str) -> None:
+    key("compute:write").post(JOBS, json={"run": "true", "name": "not-ticked"})
+    page = admin.post("/jobs/stop", data={"_next": came_from})
+    assert page.status_code == 422 and "Tick the jobs to stop first." in page.text and "not-ticked" in page.text
+    kept = "state=queued" in came_from
+    assert page.headers["HX-Replace-Url"] == (came_from if kept else "/jobs")
+    assert ('value="queued"' in page.text) == kept
+
+
+def test_who_killed_a_job_can_do_no_more(key: Key, site: Site) -> None:
+    client = key("compute:write")
+    job_id = client.post(JOBS, json={"run": "true"}).json()["id"]
+    start(site, job_id)
+    assert client.post(f"{JOBS}/{job_id}/stop").json()["may"]["stop"] is True
+    assert client.post(f"{JOBS}/{job_id}/stop").json()["may"]["stop"] is False
+
+
 def test_a_text_too_short_stops_nothing(admin: TestClient, key: Key) -> None:
     client = key("compute:write")
     job_id = client.post(JOBS, json={"run": "true"}).json()["id"]
