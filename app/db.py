@@ -133,19 +133,23 @@ def id_of(prefix: str, number: int) -> str:
 
 class Transaction(Session):
     """One transaction on one connection. Statements on `connection()` go straight to it; what the ORM costs a session
-    (its own transaction, its identity map) begins with the ORM's first use.
+    (its own transaction, its identity map) begins with the ORM's first use. Closed, it is of no use: the connection
+    may be another's by then.
     """
 
     def __init__(self, connection: Connection, *, autoflush: bool = False) -> None:
         super().__init__(connection, expire_on_commit=False, autoflush=autoflush, join_transaction_mode="rollback_only")
-        self._connection = connection
+        self._connection: Connection | None = connection
 
     def connection(self, *args: Any, **options: Any) -> Connection:
+        if self._connection is None:
+            raise RuntimeError("a transaction is used after its block")
         return super().connection(*args, **options) if args or options else self._connection
 
     def close(self) -> None:
         if self.in_transaction():
             super().close()
+        self._connection = self.bind = None
 
 
 class WriteTransaction(Transaction):
