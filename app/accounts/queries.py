@@ -48,6 +48,12 @@ def living_keys(db: Session, user_id: str) -> Sequence[ApiKey]:
     return db.exec(select(ApiKey).where(ApiKey.user_id == user_id, col(ApiKey.revoked_at).is_(None))).all()
 
 
+def keep_key(db: Session, key_id: str) -> bool:
+    """Whether the key is not revoked; if so it is not before this transaction's end (on SQLite there is one writer)."""
+    living = select(ApiKey.id).where(ApiKey.id == key_id, col(ApiKey.revoked_at).is_(None))
+    return db.exec(living.with_for_update(read=True)).first() is not None
+
+
 def keys_made_by(db: Session, key_id: str) -> Sequence[ApiKey]:
     return db.exec(select(ApiKey).where(ApiKey.made_by_key == key_id)).all()
 

@@ -18,7 +18,7 @@ from app.web.action import Role, Scope
 from app.web.ask import Actor
 from app.web.browsers import browser
 from app.web.identify import KEY_PREFIX, digest_of
-from app.web.problems import Conflict, Invalid
+from app.web.problems import Conflict, Invalid, Unauthenticated
 
 SESSION_LIFE = timedelta(days=30)
 SHOWN_PREFIX = 8
@@ -77,8 +77,11 @@ def make_api_key(
 ) -> tuple[ApiKey, str]:
     """A new key and its text, which is not kept. Raises Invalid for wrong scopes or a time that has passed.
 
-    `role` is the owner's at this moment; the key never has more, also when the owner rises later.
+    `role` is the owner's at this moment; the key never has more, also when the owner rises later. Unauthenticated where
+    the key that makes it has just been revoked: what is made after that would outlive it.
     """
+    if actor.key_id is not None and not queries.keep_key(db, actor.key_id):
+        raise Unauthenticated("The API key was revoked a moment ago.")
     chosen = normalize_scopes(scopes)
     if expires_at is not None and expires_at <= now:
         raise Invalid.field("expires_at", "Choose a time that lies ahead.")
@@ -130,13 +133,14 @@ def revoke_api_key(db: Session, key: ApiKey, *, actor: Actor, now: datetime) -> 
     waiting = [key]
     while waiting:
         one = waiting.pop()
-        waiting.extend(queries.keys_made_by(db, one.id))
         if one.revoked_at is None:
             one.revoked_at = now
             db.add(one)
+            db.flush()  # waits for those whom `keep_key` lets make another with it: their keys are found below
             events.record(
                 db, actor, "api_key.revoked", subject_id=one.id, subject_name=one.name, private_to=one.user_id
             )
+        waiting.extend(queries.keys_made_by(db, one.id))
 
 
 def normal_email(email: str) -> str:

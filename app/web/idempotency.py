@@ -16,11 +16,12 @@ from sqlalchemy import Column, Index
 from sqlmodel import Field, Session, SQLModel
 
 from app.db import UtcDateTime
-from app.web.problems import BadRequest, Invalid
+from app.web.problems import BadRequest, Conflict, Invalid
 
 KEEP = timedelta(hours=24)
 HEADER = "idempotency-key"
 LONGEST = 200
+UNDER_WAY = ""  # the thing of a relay that has not ended
 
 
 class IdempotencyKey(SQLModel, table=True):
@@ -43,7 +44,9 @@ class Claim:
     body_hash: str
 
     def earlier(self, db: Session, now: datetime) -> str | None:
-        """The id of the thing that this key made before; 422 if it was made from another body."""
+        """The id of the thing that this key made before; 422 if it was made from another body, 409 if it is not told
+        yet: then it is being made, or the server was stopped meanwhile.
+        """
         row = db.get(IdempotencyKey, self.id)
         if row is None:
             return None
@@ -53,7 +56,23 @@ class Claim:
             return None
         if not hmac.compare_digest(row.body_hash, self.body_hash):
             raise Invalid("This Idempotency-Key was used before with another body.")
+        if row.thing_id == UNDER_WAY:
+            raise Conflict(
+                "A request with this Idempotency-Key is under way, or was cut off: look whether its thing is there."
+            )
         return row.thing_id
+
+    def begin(self, db: Session, now: datetime) -> None:
+        """Before a relay, which is no transaction: nobody else begins under this key."""
+        self.keep(db, UNDER_WAY, now)
+
+    def end(self, db: Session, thing_id: str | None) -> None:
+        """After the relay: what was made. None: nothing, and the key is free again."""
+        row = db.get(IdempotencyKey, self.id)
+        if row is not None and thing_id is not None:
+            row.thing_id = thing_id
+        elif row is not None:
+            db.delete(row)
 
     def keep(self, db: Session, thing_id: str, now: datetime) -> None:
         db.add(IdempotencyKey(id=self.id, body_hash=self.body_hash, thing_id=thing_id, created_at=now))

@@ -83,8 +83,10 @@ def _form_again(visit: Visit, action: Action, problem: Problem) -> Response:
     page = visit.house.actions["GET", str(action.form)]
     form = _rejected(visit, action, problem)
     address = visit.filled_in(page.path)
+    if address == visit.request.url.path:
+        address = visit.address
     came_from = own_path(visit.form.first("_next")) if visit.form else None
-    if came_from and came_from.partition("?")[0] == address:
+    if came_from and came_from.partition("?")[0] == visit.filled_in(page.path):
         with suppress(Problem):
             return _page_with(visit, page, came_from, form, problem.status)
     return _page_with(visit, page, address, form, problem.status)

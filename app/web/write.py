@@ -5,6 +5,7 @@ Workers are woken, and the answer is made, after the commit. A relay goes on in 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -19,8 +20,9 @@ from app.web.action import Action, Kind
 from app.web.ask import AfterCommit, Ask
 from app.web.bodies import build_body, check_media
 from app.web.finish import finish
-from app.web.gate import load_thing
-from app.web.problems import Conflict, Problem
+from app.web.gate import admit, load_thing
+from app.web.idempotency import Claim
+from app.web.problems import Conflict, Problem, Unauthenticated
 from app.web.refuse import refuse_write
 from app.web.visit import Relayed, Result, Visit, arguments
 
@@ -32,22 +34,25 @@ def write(visit: Visit, action: Action, thing: Any) -> Result:
             check_media(action, visit.received, html=visit.html)
         body = build_body(action, visit.received, visit.form if visit.html else None)
         if action.kind is Kind.RELAY:
-            return _begin_relay(visit, action, arguments(action, thing, body))
-        return _carry_out_once(visit, action, body)
+            return _once(visit, action, partial(_begin_relay, visit, action, arguments(action, thing, body)))
+        return _once(visit, action, partial(_carry_out, visit, action, body))
     except Problem as problem:
         return refuse_write(visit, action, problem)
 
 
 async def relay(visit: Visit, relayed: Relayed) -> Response:
-    ask = relayed.ask
+    ask, thing_id = relayed.ask, None
     try:
         value = await ask.action.handler(ask, *relayed.arguments)
-        if relayed.claim is not None:
-            await ask.writing(partial(relayed.claim.keep, thing_id=value.id, now=visit.now))
+        thing_id = value.id if relayed.claim is not None else None
         _wake(visit, ask)
-        return await anyio.to_thread.run_sync(finish, visit, ask, value)
+        response = await anyio.to_thread.run_sync(finish, visit, ask, value)
     except Exception as error:
-        return await anyio.to_thread.run_sync(refuse_write, visit, ask.action, error)
+        response = await anyio.to_thread.run_sync(refuse_write, visit, ask.action, error)
+    finally:
+        if relayed.claim is not None:
+            await ask.writing(partial(relayed.claim.end, thing_id=thing_id))
+    return response
 
 
 def _check_organization(visit: Visit) -> None:
@@ -57,31 +62,32 @@ def _check_organization(visit: Visit) -> None:
         raise Conflict("This page was opened for another organization; reload it and try again.")
 
 
-def _begin_relay(visit: Visit, action: Action, arguments: list[Any]) -> Result:
-    """A relay's Idempotency-Key is looked at before the peer is called, and kept after its change is made."""
+def _once(visit: Visit, action: Action, work: Callable[[Claim | None], Result]) -> Result:
+    """Two at once under one Idempotency-Key: the second meets the first's row, and then answers as a replay."""
     claim = _claim(visit, action)
+    try:
+        return work(claim)
+    except IntegrityError:
+        if claim is None:
+            raise
+        return work(claim)
+
+
+def _begin_relay(visit: Visit, action: Action, arguments: list[Any], claim: Claim | None) -> Result:
+    """A relay's Idempotency-Key is taken before the peer is called, so that no other calls it under the same one."""
     if claim is not None:
         with visit.house.site.db.write() as db:
             ask = visit.ask(action, db)
             earlier = claim.earlier(db, visit.now)
             if earlier is not None:
                 return _replayed(finish(visit, ask, _thing_now(visit, ask, earlier)))
+            claim.begin(db, visit.now)
     return Relayed(visit.ask(action, Session()), arguments, claim)
 
 
-def _carry_out_once(visit: Visit, action: Action, body: BaseModel | None) -> Response:
-    """Two at once under one Idempotency-Key: the second meets the first's row and then answers as a replay."""
-    claim = _claim(visit, action)
-    try:
-        return _carry_out(visit, action, body, claim)
-    except IntegrityError:
-        if claim is None:
-            raise
-        return _carry_out(visit, action, body, claim)
-
-
-def _carry_out(visit: Visit, action: Action, body: BaseModel | None, claim: idempotency.Claim | None) -> Response:
+def _carry_out(visit: Visit, action: Action, body: BaseModel | None, claim: Claim | None) -> Response:
     with visit.house.site.db.write() as db:
+        _admit_again(visit, action, db)
         ask = visit.ask(action, db)
         thing = visit.thing(db, action)
         earlier = claim.earlier(db, visit.now) if claim else None
@@ -96,12 +102,20 @@ def _carry_out(visit: Visit, action: Action, body: BaseModel | None, claim: idem
     return response if earlier is None else _replayed(response)
 
 
+def _admit_again(visit: Visit, action: Action, db: Session) -> None:
+    """A write may have waited for others, which took the right away that it was let in with."""
+    before = visit.me
+    if visit.identify(db) is None and before is not None:
+        raise Unauthenticated("The session or API key was ended a moment ago.")
+    admit(action, visit.me)
+
+
 def _wake(visit: Visit, ask: Ask) -> None:
     for worker in ask.to_wake:
         visit.house.site.wake(worker)
 
 
-def _claim(visit: Visit, action: Action) -> idempotency.Claim | None:
+def _claim(visit: Visit, action: Action) -> Claim | None:
     if action.method != "POST" or action.status != 201 or visit.me is None:
         return None
     return idempotency.claim_of(

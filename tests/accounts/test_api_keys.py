@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from app.accounts import queries, service
+from app.accounts.models import ApiKey
 from app.db import utcnow
+from app.site import Site
 from app.web.action import Role
 from app.web.ask import Actor
 from tests.conftest import House
+from tests.peers import wait_until
 
 KEYS = "/api/v1/api-keys"
 
@@ -192,3 +197,28 @@ def test_keys_are_listed_by_owner(house: House, admin: TestClient, member: TestC
     assert (names(admin, "me"), names(admin, bob), names(admin, "nobody")) == ({"ours"}, {"theirs"}, set())
     assert names(admin, "all") == {"ours", "theirs"} and names(member, "all") == {"theirs"}
     assert names(member, house.admin_user.id) == set()
+
+
+@pytest.mark.database
+def test_a_key_that_is_revoked_meanwhile_makes_no_other(house: House, admin: TestClient) -> None:
+    """What it made after that would outlive it."""
+    program = house.key("admin")
+    (parent,) = admin.get(KEYS).json()["items"]
+    with ThreadPoolExecutor(1) as threads:
+        with house.site.db.write() as db:
+            key = db.get(ApiKey, parent["id"])
+            assert key is not None
+            service.revoke_api_key(db, key, actor=Actor.system(key.organization_id), now=utcnow())
+            answer = threads.submit(program.post, KEYS, json={"name": "child"})
+            wait_until(lambda: is_waiting(house.site), what="the other write to wait for this one")
+        assert answer.result().status_code == 401
+    assert [key["id"] for key in admin.get(KEYS).json()["items"]] == [parent["id"]]
+
+
+def is_waiting(site: Site) -> bool:
+    """Whether a write waits for the one that is open: for its turn, or on PostgreSQL for a row."""
+    if site.db.is_sqlite:
+        return site.db.waiting_writers > 0
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with site.db.read() as db:
+        return int(db.connection().execute(text(f"SELECT count(*) {others}")).scalar_one()) > 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.testclient import TestClient
 
+from app.web.idempotency import Claim
 from tests.accounts.people import create_organization, switch
 from tests.conftest import House
 
@@ -86,3 +88,36 @@ def test_keys_belong_to_the_organization_that_a_session_acts_in(house: House, ad
     switch(admin, other)
     status, second, replayed = post(admin, "a")
     assert not replayed and status != 404 and second.get("id") != first["id"]
+
+
+@pytest.mark.database
+def test_many_relays_at_once_make_one(house: House, admin: TestClient) -> None:
+    """A relay is no transaction: the others are told to look, or are answered with what was made."""
+    start = threading.Barrier(4)
+
+    def create(_: int) -> tuple[int, bool]:
+        start.wait()
+        answer = admin.post("/api/v1/organizations", json={"name": "Acme"}, headers={"Idempotency-Key": "a"})
+        return answer.status_code, "Idempotency-Replayed" in answer.headers
+
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(create, range(4)))
+    assert answers.count((201, False)) == 1 and set(answers) <= {(201, False), (201, True), (409, False)}
+    names = [entry["name"] for entry in admin.get("/api/v1/organizations").json()["items"]]
+    assert names.count("Acme") == 1
+
+
+def test_a_relay_that_was_cut_off_is_not_done_again(admin: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Claim, "end", lambda *_, **__: None)  # as if the server was killed before it
+    headers = {"Idempotency-Key": "a"}
+    assert admin.post("/api/v1/organizations", json={"name": "Acme"}, headers=headers).status_code == 201
+    again = admin.post("/api/v1/organizations", json={"name": "Acme"}, headers=headers)
+    assert again.status_code == 409 and "look whether its thing is there" in again.json()["detail"]
+
+
+def test_a_relay_that_was_refused_can_be_tried_again(admin: TestClient) -> None:
+    headers, path = {"Idempotency-Key": "a"}, "/api/v1/invitations"
+    taken = admin.post(path, json={"email": "ada@lab.test"}).json()
+    assert admin.post(path, json={"email": "ada@lab.test"}, headers=headers).status_code == 409
+    admin.delete(f"{path}/{taken['id']}")
+    assert admin.post(path, json={"email": "ada@lab.test"}, headers=headers).status_code == 201

@@ -28,7 +28,7 @@ from app.events.record import ADMINS
 from app.web.action import Role
 from app.web.ask import Actor, Principal
 from app.web.identify import digest_of
-from app.web.problems import Conflict, FieldError, Gone, Invalid, NotFound
+from app.web.problems import Conflict, FieldError, Forbidden, Gone, Invalid, NotFound
 
 LIFE = timedelta(days=7)
 PENDING = InvitationState.PENDING
@@ -61,9 +61,12 @@ class Opened:
 def invite(
     db: Session, organization_id: str, email: str, role: Role, *, actor: Actor, now: datetime
 ) -> tuple[Invitation, str]:
-    """A new invitation and its link's token, which is not kept. Raises Conflict for a member or an open invitation."""
+    """A new invitation and its link's token, which is not kept. Raises Conflict for a member or an open invitation,
+    Forbidden where whoever invites has ceased to be an admin meanwhile.
+    """
     address = account_service.normal_email(email)
     lock(db, organization_id)
+    _check_inviter(db, organization_id, actor)
     _check_free(db, organization_id, address, now)
     token = secrets.token_urlsafe(32)
     invitation = Invitation(
@@ -73,6 +76,12 @@ def invite(
     db.add(invitation)
     _record(db, "invitation.created", invitation, actor)
     return invitation, token
+
+
+def _check_inviter(db: Session, organization_id: str, actor: Actor) -> None:
+    inviter = accounts.membership(db, organization_id, actor.user_id) if actor.user_id else None
+    if inviter is None or inviter.role is not Role.ADMIN:
+        raise Forbidden("This needs the role admin in the organization.")
 
 
 def _check_free(db: Session, organization_id: str, address: str, now: datetime) -> None:
