@@ -182,7 +182,8 @@ def stop_jobs(ask: Ask, body: JobStopMany) -> StopResult:
     reader = Reader.of(ask.principal)
     held = hold(ask.db, body.ids if body.ids is not None else _stoppable(ask, reader, body.filter))
     wanted = list(dict.fromkeys(body.ids)) if body.ids is not None else list(held)
-    refused = [Refused(i, detail) for i in wanted if (detail := service.refusal(held.get(i), reader))]
+    teams = queries.team_ids(ask.db, reader)
+    refused = [Refused(i, detail) for i in wanted if (detail := service.refusal(held.get(i), reader, teams))]
     kept = set(wanted) - {r.id for r in refused}
     stopped = service.stop_many(ask.db, [held[i] for i in sorted(kept)], ask.actor, ask.now, again=body.again)
     ask.wake("engine")
@@ -196,6 +197,8 @@ def _stoppable(ask: Ask, reader: Reader, filters: JobFilters | None) -> list[str
     want = _filter(ask, filters)
     states = tuple(s for s in want.states or tuple(JobState) if s not in FINAL)
     if not states:
+        return []
+    if not reader.is_admin and want.owner_id not in {None, reader.user_id}:
         return []
     owner = want.owner_id if reader.is_admin else reader.user_id
     want = dataclasses.replace(want, states=states, owner_id=owner, untold=True)

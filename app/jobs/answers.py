@@ -185,8 +185,9 @@ class PreviewError(FieldError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPreview:
-    """What would be submitted. `price_per_hour` in credits, None where it is not known; without a `queue_position`
-    it could start at once."""
+    """What would be submitted. `price_per_hour` in credits, None where it is not known; `queue_position` is None where
+    it could start at once, and where the line is too long to count.
+    """
 
     name: str
     pool: str | None
@@ -196,6 +197,7 @@ class JobPreview:
     memory: int | float | None
     accelerators: str | None
     price_per_hour: str | None
+    starts_at_once: bool
     queue_position: int | None
     reason: str | None
     task: str

@@ -6,7 +6,20 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import BindParameter, Integer, Row, String, and_, bindparam, exists, func, select, tuple_
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    String,
+    and_,
+    bindparam,
+    exists,
+    func,
+    select,
+    tuple_,
+)
 from sqlmodel import Session
 
 from app.jobs.models import IS_QUEUED, JOB, TOTAL, JobState
@@ -19,7 +32,14 @@ _QUEUED = and_(
 )  # fmt: skip
 _RANK: BindParameter[int] = bindparam("rank", type_=Integer)
 _SOONER = tuple_(JOB.c.queue_rank, JOB.c.id) < tuple_(_RANK, bindparam("id", type_=String))
-_AHEAD = select(func.count()).select_from(select(JOB.c.id).where(_QUEUED, _SOONER).limit(FURTHEST).subquery())
+
+
+def _counted(*sooner: ColumnElement[bool]) -> Select[Any]:
+    return select(func.count()).select_from(select(JOB.c.id).where(_QUEUED, *sooner).limit(FURTHEST).subquery())
+
+
+_AHEAD = _counted(_SOONER)
+_AHEAD_OF_NEW = _counted(JOB.c.queue_rank <= _RANK)
 _END = select(
     select(TOTAL.c.count)
     .where(
@@ -54,10 +74,10 @@ def count_ahead(db: Session, organization_id: str, pool_id: str, priority: int) 
 
     Mostly it would be the last, and then the total says it: counting a long line costs more than all else of a submit.
     """
-    place = {"organization": organization_id, "pool": pool_id, "rank": -priority, "id": "~"}
+    place = {"organization": organization_id, "pool": pool_id, "rank": -priority}
     connection = db.connection()
     total, is_last = connection.execute(_END, place).one()
-    return min(int(total or 0), FURTHEST) if is_last else int(connection.execute(_AHEAD, place).scalar_one())
+    return min(int(total or 0), FURTHEST) if is_last else int(connection.execute(_AHEAD_OF_NEW, place).scalar_one())
 
 
 def _positions_in_line(db: Session, line: list[Row[Any]]) -> dict[str, int]:

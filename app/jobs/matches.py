@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Row, Select, column, select, table
+from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, column, select, table
 from sqlmodel import Session
 
 from app.jobs.models import DOCUMENT, JOB
@@ -36,7 +36,7 @@ class _Index:
 
 def newest_matches(db: Session, reader: Reader, want: JobFilter, after: int | None, limit: int) -> Matches:
     """As `queries.newest`, for a `want.q` of at least `search.MIN_LENGTH` characters."""
-    index = _index(db, want.q or "")
+    index = _index(db, reader, want.q or "")
     driver = [index.matching, *([index.number < after] if after is not None else [])]
     query: Select[Any] = select(*SUMMARY, index.number.label("number")).select_from(index.joined)
     query = query.where(*driver, *restrictions(reader, want)).order_by(index.number.desc()).limit(limit + 1)
@@ -51,10 +51,13 @@ def newest_matches(db: Session, reader: Reader, want: JobFilter, after: int | No
     return Matches(rows, floor)
 
 
-def _index(db: Session, q: str) -> _Index:
+def _index(db: Session, reader: Reader, q: str) -> _Index:
+    """On SQLite the text's index knows no organization: there others' matches count among those that are looked at."""
     to_job = JOINED.join(DOCUMENT, DOCUMENT.c.job_id == JOB.c.id)
     if db.get_bind().dialect.name == "sqlite":
         joined = to_job.join(_FTS, _FTS.c.rowid == DOCUMENT.c.number)
         return _Index(_FTS.c.text.match(match_phrase(q)), _FTS.c.rowid, _FTS, joined)
-    matching = DOCUMENT.c.text.ilike(like_pattern(q), escape="\\")
+    matching = and_(
+        DOCUMENT.c.organization_id == reader.organization_id, DOCUMENT.c.text.ilike(like_pattern(q), escape="\\")
+    )
     return _Index(matching, DOCUMENT.c.number, DOCUMENT, to_job)

@@ -33,12 +33,14 @@ def preview(db: Session, organization_id: str, body: JobSubmit) -> JobPreview:
     errors = [PreviewError(e.field, e.message) for e in verdict.refusals]
     needs = verdict.needs
     price = hourly_price(needs.first, needs.num_nodes, _offers(db, pool))
-    position = None if errors else _position(db, pool, needs, body.priority)
+    ahead = line.count_ahead(db, pool.organization_id, pool.id, body.priority)
+    at_once = not errors and ahead == 0 and pool.state is PoolState.OPEN and _fits(db, pool, needs)
+    position = None if errors or at_once or ahead >= line.FURTHEST else ahead + 1
     return JobPreview(
         name=body.name, pool=pool.name, errors=errors, num_nodes=needs.num_nodes, cpus=number(needs.first.cpu_tenths),
         memory=number(needs.first.memory_tenths), accelerators=needs.first.accelerators,
-        price_per_hour=None if price is None else credits_text(price), queue_position=position,
-        reason=_reason(pool), task=dump_task(body.spec),
+        price_per_hour=None if price is None else credits_text(price),
+        starts_at_once=at_once, queue_position=position, reason=_reason(pool), task=dump_task(body.spec),
     )  # fmt: skip
 
 
@@ -51,16 +53,9 @@ def _offers(db: Session, pool: KnownPool) -> list[Offer]:
 def _refused(body: JobSubmit, errors: list[PreviewError]) -> JobPreview:
     return JobPreview(
         name=body.name, pool=body.pool, errors=errors, num_nodes=body.num_nodes, cpus=None, memory=None,
-        accelerators=None, price_per_hour=None, queue_position=None, reason=None, task=dump_task(body.spec),
+        accelerators=None, price_per_hour=None, starts_at_once=False, queue_position=None, reason=None,
+        task=dump_task(body.spec),
     )  # fmt: skip
-
-
-def _position(db: Session, pool: KnownPool, needs: Needs, priority: int) -> int | None:
-    """Its place in line, None where it could start at once, or where the line is too long to count."""
-    ahead = line.count_ahead(db, pool.organization_id, pool.id, priority)
-    if ahead >= line.FURTHEST or (ahead == 0 and pool.state is PoolState.OPEN and _fits(db, pool, needs)):
-        return None
-    return ahead + 1
 
 
 def _fits(db: Session, pool: KnownPool, needs: Needs) -> bool:

@@ -107,8 +107,17 @@ def _seen_by(reader: Reader) -> Scan:
 
 
 def _open_to(reader: Reader) -> ColumnElement[bool]:
-    teams = select(MEMBER.c.team_id).where(MEMBER.c.user_id == reader.user_id)
-    return or_(JOB.c.visibility == Visibility.ORGANIZATION, JOB.c.owner_id == reader.user_id, JOB.c.team_id.in_(teams))
+    mine = or_(JOB.c.owner_id == reader.user_id, JOB.c.team_id.in_(_teams(reader)))
+    return or_(JOB.c.visibility == Visibility.ORGANIZATION, mine)
+
+
+def _teams(reader: Reader) -> Select[Any]:
+    return select(MEMBER.c.team_id).where(MEMBER.c.user_id == reader.user_id)
+
+
+def team_ids(db: Session, reader: Reader) -> frozenset[str]:
+    """The teams that the reader is in."""
+    return frozenset(db.connection().execute(_teams(reader)).scalars())
 
 
 def unindexed(column: Column[Any], value: object) -> ColumnElement[bool]:

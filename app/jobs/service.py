@@ -5,7 +5,7 @@ A request writes intent alone: a queued job is stopped at once, of any other it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import datetime
 from typing import Any
 
@@ -162,10 +162,11 @@ def change(db: Session, job: Job, values: dict[str, Any], by: Actor) -> None:
     )  # fmt: skip
 
 
-def refusal(job: HeldJob | None, reader: Reader) -> str | None:
-    """Why `reader` may not stop that job, in a sentence that does not tell of one that is not to be seen."""
+def refusal(job: HeldJob | None, reader: Reader, teams: Set[str]) -> str | None:
+    """Why `reader`, who is in those teams, may not stop that job; a job that is not to be seen is not told of."""
     if job is None or job.organization_id != reader.organization_id:
         return "There is no such job here."
     if job.owner_id == reader.user_id or reader.is_admin:
         return None
-    return "There is no such job here." if job.is_private else "Only its owner, or an admin, may stop it."
+    is_seen = not job.is_private or job.shared_with in teams
+    return "Only its owner, or an admin, may stop it." if is_seen else "There is no such job here."

@@ -228,10 +228,27 @@ def test_counts_and_totals(program: TestClient) -> None:
 
 def test_a_preview_writes_nothing_and_tells_the_price_and_the_place(program: TestClient) -> None:
     seen = program.post(f"{JOBS}/preview", json={"run": "true"}).json()
-    assert (seen["errors"], seen["price_per_hour"], seen["queue_position"]) == ([], "0", None)
+    assert (seen["errors"], seen["price_per_hour"]) == ([], "0")
+    assert (seen["starts_at_once"], seen["queue_position"]) == (True, None)
     submitted(program)
-    assert program.post(f"{JOBS}/preview", json={"run": "true"}).json()["queue_position"] == 2
+    seen = program.post(f"{JOBS}/preview", json={"run": "true"}).json()
+    assert (seen["starts_at_once"], seen["queue_position"]) == (False, 2)
     assert len(names(program)) == 1
+
+
+@pytest.mark.database
+def test_a_place_is_told_behind_those_ahead_and_before_lower_priorities(
+    program: TestClient, admin: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        submitted(program)
+    submitted(program, priority=-5)
+    assert program.post(f"{JOBS}/preview", json={"run": "true"}).json()["queue_position"] == 4
+    assert submitted(program)["queue_position"] == 4
+    monkeypatch.setattr("app.jobs.line.FURTHEST", 3)
+    seen = program.post(f"{JOBS}/preview", json={"run": "true"}).json()
+    assert (seen["starts_at_once"], seen["queue_position"]) == (False, None)
+    assert "Far back in the queue" in admin.post("/jobs/preview", data={"run": "true"}).text
 
 
 def test_a_preview_names_what_the_pool_can_not_honour(program: TestClient) -> None:

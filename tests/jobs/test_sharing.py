@@ -74,6 +74,17 @@ def test_who_is_in_the_team_reads_but_does_not_write(member: TestClient, team: s
     assert mate.patch(f"{API}/jobs/{job}", json={"name": "mine"}).status_code == 403
 
 
+def test_a_bulk_stop_tells_the_team_what_one_stop_tells_it(
+    member: TestClient, team: str, mate: TestClient, stranger: TestClient
+) -> None:
+    job = submit(member, visibility="team", team=team)["id"]
+    details = [
+        client.post(f"{API}/jobs/stop", json={"ids": [job]}).json()["refused"][0]["detail"]
+        for client in (mate, stranger)
+    ]
+    assert details == ["Only its owner, or an admin, may stop it.", "There is no such job here."]
+
+
 def test_who_leaves_the_team_sees_it_no_longer(
     admin: TestClient, member: TestClient, team: str, mate: TestClient
 ) -> None:

@@ -81,6 +81,14 @@ def test_a_filter_stops_what_it_matches_and_of_a_member_only_their_own(house: Ho
     assert client.post(f"{JOBS}/stop", json={"filter": {}}).json()["stopped"] == 1
 
 
+def test_a_members_filter_for_another_owner_stops_nothing(house: House, key: Key) -> None:
+    bob, eve = house.person("bob@lab.test"), house.person("eve@lab.test")
+    own = [key("compute:write", user=user).post(JOBS, json={"run": "true"}).json()["id"] for user in (bob, eve)]
+    answer = key("compute:write", user=bob).post(f"{JOBS}/stop", json={"filter": {"owner": eve.id}})
+    assert answer.json() == {"stopped": 0, "unchanged": 0, "refused": []}
+    assert {key().get(f"{JOBS}/{job_id}").json()["state"] for job_id in own} == {"queued"}
+
+
 def test_a_bulk_stop_needs_ids_or_a_filter_and_at_most_a_thousand(key: Key) -> None:
     client = key("compute:write")
     wrong: list[dict[str, Any]] = [{}, {"ids": []}, {"ids": ["job_1"], "filter": {}}, {"ids": ["job_1"] * 1001}]

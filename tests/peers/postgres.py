@@ -102,10 +102,17 @@ def create(home: Path, binaries: Path) -> Postgres:
     if os.geteuid() == 0:
         owner = pwd.getpwnam("postgres")
         os.chown(home, owner.pw_uid, owner.pw_gid)
-    options = ("--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8")
+    options = ("--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", *_locale(binaries))
     command: list[str | Path] = [binaries / "initdb", "-D", home / "data", *options]
     subprocess.run(command, check=True, capture_output=True, cwd="/", **as_owner())
     return Postgres(home, binaries)
+
+
+def _locale(binaries: Path) -> tuple[str, ...]:
+    """A language's order of texts, as most clusters have it, where this version can bring its own (15 and later)."""
+    known = subprocess.run([binaries / "initdb", "--help"], check=True, capture_output=True, text=True).stdout
+    icu = ("--locale-provider=icu", "--icu-locale=en-US") if "--icu-locale" in known else ()
+    return "--locale=C.UTF-8", *icu
 
 
 @pytest.fixture(scope="session")
