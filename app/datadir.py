@@ -16,6 +16,7 @@ from typing import Self
 
 LOCK = "lock"
 HOST_ID = "host-id"
+ADDRESS = "address"
 ENGINE = "local"
 
 
@@ -72,6 +73,18 @@ class DataDir:
     def host_id(self) -> str:
         """This host's own name, the same at every start on this folder: 16 characters."""
         return self.keep(HOST_ID, lambda: secrets.token_hex(8))
+
+    @property
+    def address(self) -> str | None:
+        """Where the last server on this folder said that it is; None before the first."""
+        try:
+            return (self.path / ADDRESS).read_text().strip() or None
+        except OSError:
+            return None
+
+    def tell_address(self, url: str) -> None:
+        """For commands, which may have been started with another PORT."""
+        (self.path / ADDRESS).write_text(url + "\n")
 
     def keep(self, name: str, make: Callable[[], str]) -> str:
         """The text in the private file `name`, which is made, whole or not at all, where there is none."""

@@ -8,6 +8,8 @@ import anyio.to_thread
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import func
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlmodel import col, select
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +20,8 @@ from app.jobs.models import JobTotal
 from app.site import Site
 from app.workers.loop import SILENT_AFTER, beats
 
+NOT_REACHED = (OperationalError, NoConnectionFree)
+
 
 class Health:
     """The three endpoints that no Action table holds: they are for machines that run the server."""
@@ -25,6 +29,7 @@ class Health:
     def __init__(self, site: Site, registry: CollectorRegistry) -> None:
         self.site = site
         self.registry = registry
+        self._up = Gauge("lattice_database_up", "1 where the database could be read.", registry=registry)
         self._jobs = Gauge("lattice_jobs", "Jobs by state.", ("state",), registry=registry)
         self._beats = Gauge(
             "lattice_worker_age_seconds", "Since the worker's last round.", ("worker",), registry=registry
@@ -62,14 +67,25 @@ class Health:
         return Response(body, media_type=CONTENT_TYPE_LATEST)
 
     def _collect(self) -> bytes:
-        with self.site.db.read() as db:
-            totals = db.exec(select(JobTotal.state, func.sum(col(JobTotal.count))).group_by(col(JobTotal.state))).all()
-            for state, count in totals:
-                self._jobs.labels(str(state)).set(count)
-            for name, at in beats(db).items():
-                self._beats.labels(name).set(max(0.0, (utcnow() - at).total_seconds()))
+        try:
+            self._read()
+            self._up.set(1)
+        except NOT_REACHED:
+            self._up.set(0)  # and what was read of it before says no more
+            self._jobs.clear()
+            self._beats.clear()
         pool = self.site.db.engine.pool
         for state, number in (("in_use", pool.checkedout()), ("size", pool.size())):  # type: ignore[attr-defined]
             self._pool.labels(state).set(number)
         self._writers.set(self.site.db.waiting_writers)
         return generate_latest(self.registry)
+
+    def _read(self) -> None:
+        with self.site.db.read() as db:
+            totals = db.exec(select(JobTotal.state, func.sum(col(JobTotal.count))).group_by(col(JobTotal.state))).all()
+            beaten = beats(db)
+        for state, count in totals:
+            self._jobs.labels(str(state)).set(count)
+        self._beats.clear()  # of workers that there are no more
+        for name, at in beaten.items():
+            self._beats.labels(name).set(max(0.0, (utcnow() - at).total_seconds()))

@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     @classmethod
     def _under_base_url(cls, value: str, info: ValidationInfo) -> str:
         own = info.data.get("base_url") or f"http://localhost:{info.data.get('port', 8000)}"
-        if value and value != own + CALLBACK:
+        if value and value.lower() != own + CALLBACK:
             raise ValueError(f"it must lie under BASE_URL: {own}{CALLBACK}")
         return value
 
@@ -117,7 +117,19 @@ class Settings(BaseSettings):
             return value
         if not _is_origin(value):
             raise ValueError("expected an address such as https://lattice.example.org, without a path")
-        return value.rstrip("/")
+        scheme, _, rest = value.rstrip("/").partition("://")
+        return f"{scheme.lower()}://{rest.lower()}"  # as browsers write origins
+
+    @field_validator("lattice_data_dir")
+    @classmethod
+    def _plain_path(cls, value: Path) -> Path:
+        """`~` is a home, as in a shell. The others would be taken for parts of the database's address, or expanded."""
+        if set("?%#$") & set(str(value)):
+            raise ValueError("expected a path without ?, %, # and $")
+        try:
+            return value.expanduser()
+        except RuntimeError:
+            raise ValueError("its ~ names nobody's home") from None
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -246,12 +258,15 @@ def _is_origin(text: str) -> bool:
         _ = parts.port
     except ValueError:
         return False
+    if not HOST.fullmatch(parts.netloc) or any(c.isspace() for c in text):
+        return False
     beyond = parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username is not None
     return parts.scheme in {"http", "https"} and bool(parts.hostname) and not beyond
 
 
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings; raises `SettingsError` whose text is one sentence for each wrong one."""
+    _check_encoding(Path(".env"))
     misspelt = list(_misspelt(Path(".env")))
     try:
         settings = Settings(**overrides)
@@ -260,6 +275,14 @@ def load_settings(**overrides: Any) -> Settings:
     if misspelt:
         raise SettingsError(" ".join(misspelt))
     return settings
+
+
+def _check_encoding(file: Path) -> None:
+    for number, line in enumerate(file.read_bytes().splitlines() if file.is_file() else (), 1):
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            raise SettingsError(f"{file}, line {number}, is not UTF-8.") from None
 
 
 OURS = ("LATTICE_", "AUTH_")  # other programs may have settings of theirs in the file

@@ -44,6 +44,10 @@ def loaded(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
         ("ALLOWED_HOSTS", "*.x.org", f"'*.x.org' is {HOST}"),
         ("BASE_URL", "https://x.org:web", ADDRESS),
         ("BASE_URL", "x.org", ADDRESS),
+        ("BASE_URL", "https://ex ample.org", ADDRESS),
+        ("LATTICE_DATA_DIR", "/srv/a?1", "expected a path without ?, %, # and $."),
+        ("LATTICE_DATA_DIR", "$HOME/data", "expected a path without ?, %, # and $."),
+        ("LATTICE_DATA_DIR", "~no-such-user/data", "its ~ names nobody's home."),
     ],
 )
 def test_it_is_named_with_its_value(monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str) -> None:
@@ -95,3 +99,19 @@ def test_other_programs_may_have_settings_in_the_file(monkeypatch: pytest.Monkey
     (tmp_path / ".env").write_text("# ours\nPORT=8123\nCOMPOSE_PROJECT_NAME=x\nLATTICE_URL=http://localhost:8123\n")
     monkeypatch.chdir(tmp_path)
     assert load_settings().port == 8123
+
+
+def test_the_address_is_written_as_browsers_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = loaded(monkeypatch, BASE_URL="HTTPS://Lattice.Example.ORG:8443/")
+    assert made.url == "https://lattice.example.org:8443" and made.secure_cookies
+
+
+def test_a_tilde_is_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert loaded(monkeypatch, LATTICE_DATA_DIR="~/data").lattice_data_dir == Path.home() / "data"
+
+
+def test_a_file_in_another_encoding_is_named_with_its_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_bytes("PORT=8000\n# für uns\n".encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"\.env, line 2, is not UTF-8\."):
+        load_settings()

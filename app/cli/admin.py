@@ -63,13 +63,15 @@ def sign_in_link(email: Email = None) -> None:
     """Print a link that signs a person in, whatever organization they are in, once, within 15 minutes."""
     from app.accounts import sign_in
     from app.cli.schema import current_database
+    from app.datadir import DataDir
     from app.db import utcnow
     from app.settings import load_settings
 
     settings = load_settings()
     with current_database(settings) as db, db.write() as session:
         user = _anybody(session, email) if email else _member(session, _organization(session, ""), None)[0]
-        link = sign_in.new_link(session, user=user, base_url=settings.url, now=utcnow())
+        where = settings.base_url or DataDir.at(settings.lattice_data_dir).address or settings.url
+        link = sign_in.new_link(session, user=user, base_url=where, now=utcnow())
     print(link)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, ProgrammingError
 
 from app.backup.errors import BackupError
 from app.datadir import DataDirError
@@ -36,12 +36,20 @@ def explain(wrong: Exception) -> Explained | None:
         return Explained(wrong.detail, WRONG_INPUT if isinstance(wrong, Invalid) else COULD_NOT)
     if isinstance(wrong, BackupError | DataDirError | KeyringError | MigrationError | StoreError | Refusal):
         return Explained(str(wrong), COULD_NOT)
-    if isinstance(wrong, OperationalError) or type(wrong) is DatabaseError:  # the latter: a file that is none
+    if isinstance(wrong, DBAPIError) and _is_of_the_database(wrong):
         return Explained(
             f"The database (DATABASE_URL, else in LATTICE_DATA_DIR) can't be used: {_reason(wrong)}.",
             COULD_NOT,
         )
     return None
+
+
+def _is_of_the_database(wrong: DBAPIError) -> bool:
+    """It can't be reached or used, or is none (a file of another kind), or the driver does not know its address's
+    options, which it says before any statement.
+    """
+    no_such_option = isinstance(wrong, ProgrammingError) and wrong.statement is None
+    return isinstance(wrong, OperationalError) or type(wrong) is DatabaseError or no_such_option
 
 
 def _reason(wrong: DBAPIError) -> str:

@@ -32,6 +32,13 @@ def bring_to_head(settings: Settings) -> bool:
 
 
 def refuse_old_schema(settings: Settings) -> None:
+    """Raises Refusal for a schema that is behind, and for a database that is not there."""
+    if migrate.is_missing(settings.database) and not settings.database_url:
+        where = settings.lattice_data_dir.resolve()
+        raise Refusal(
+            f"There is no database in {where} (LATTICE_DATA_DIR): run this where the server's .env is, "
+            "or make one with `lattice server migrate`."
+        )
     if migrate.is_needed(settings.database):
         raise Refusal("The database's schema is not this version's; run `lattice server migrate`.")
 

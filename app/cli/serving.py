@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -24,22 +24,29 @@ from app.cli.schema import bring_to_head, refuse_old_schema
 from app.settings import Settings, load_settings
 from app.site import Site
 
-GRACE = 5  # seconds that open requests and streams have at the end
+GRACE = 5  # seconds that open requests and downloads have at the end
 BACKLOG = 2048
 
 
 class Server(uvicorn.Server):
-    """uvicorn, that says where it is once it listens."""
+    """uvicorn, that says where it is once it listens, and has the streams end before it waits for what is open."""
 
-    def __init__(self, config: uvicorn.Config, site: Site, *, says_where: bool) -> None:
+    def __init__(
+        self, config: uvicorn.Config, site: Site, end_streams: Callable[[], None], *, says_where: bool
+    ) -> None:
         super().__init__(config)
         self.site = site
+        self.end_streams = end_streams
         self.says_where = says_where
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and self.says_where:
             await anyio.to_thread.run_sync(announce, self.site)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.end_streams()
+        await super().shutdown(sockets)
 
 
 def serve(*, dev: bool, migrate: bool) -> None:
@@ -75,8 +82,9 @@ def run(site: Site, listener: socket.socket, *, says_where: bool = True) -> None
     """Serve on the socket until a signal ends it."""
     from app.main import create_app
 
+    app = create_app(site)
     config = uvicorn.Config(
-        create_app(site),
+        app,
         loop="uvloop",
         http=BoundedHttp,
         ws="none",
@@ -88,7 +96,7 @@ def run(site: Site, listener: socket.socket, *, says_where: bool = True) -> None
         timeout_graceful_shutdown=1 if site.settings.lattice_dev else GRACE,
         backlog=BACKLOG,
     )
-    Server(config, site, says_where=says_where).run(sockets=[listener])
+    Server(config, site, app.state.house.streams.end, says_where=says_where).run(sockets=[listener])
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -96,6 +104,8 @@ def listen(settings: Settings) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except UnicodeError:
+        raise Refusal(f"HOST {settings.host} is no host name or address.") from None
     except OSError as wrong:
         why = os.strerror(wrong.errno) if wrong.errno and wrong.errno > 0 else wrong.strerror
         raise Refusal(f"HOST {settings.host} and PORT {settings.port} can't be listened on: {why}.") from None
@@ -103,6 +113,7 @@ def listen(settings: Settings) -> socket.socket:
 
 def announce(site: Site) -> None:
     """Say where to go, and how to sign in."""
+    site.datadir.tell_address(site.settings.url)
     where, how = f"Lattice serves {site.settings.url}", ""
     if not site.settings.has_workos:
         how = f"\nTo sign in: {commands.sign_in_link()}"

@@ -164,7 +164,10 @@ class FolderStore(ObjectStore):
     def __init__(self, root: Path) -> None:
         from obstore.store import LocalStore
 
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as wrong:
+            raise StoreError(f"The store {root} (LATTICE_STORE) can't be used: {wrong.strerror}.") from None
         self.root = root.resolve()
         super().__init__(LocalStore(self.root, automatic_cleanup=True), f"The store {root}")
 

@@ -86,7 +86,8 @@ class Endpoint:
             leave = self.house.streams.enter(visit.me.user_id if visit.me else "")
         except Problem as problem:
             return self.problem(visit.request, problem, visit.me)
-        return streamed(stream, partial(anyio.to_thread.run_sync, visit.still_stands), leave)
+        stands = partial(anyio.to_thread.run_sync, visit.still_stands)
+        return streamed(stream, stands, self.house.streams.ending, leave)
 
     def problem(
         self, request: Request, problem: Problem, me: Principal | None, offer: OwnOrganization | None = None

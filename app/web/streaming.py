@@ -5,6 +5,7 @@ Only the event loop counts here, so that no lock is needed.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
@@ -26,10 +27,13 @@ class OpenStreams:
     def __init__(self, of_one: int = OF_ONE_PERSON, in_all: int = IN_ALL) -> None:
         self.of_one = of_one
         self.in_all = in_all
+        self.ending = asyncio.Event()  # set when the server ends: who follows comes again and resumes
         self._open: Counter[str] = Counter()
 
     def enter(self, whom: str) -> Callable[[], None]:
         """Count one more; call what is returned at its end. Raises TooManyRequests or Unavailable."""
+        if self.ending.is_set():
+            raise Unavailable("This server is stopping; try again.", headers={"Retry-After": "2"})
         if self._open[whom] >= self.of_one:
             raise TooManyRequests(
                 f"You have {self.of_one} streams open already; close one first.", headers={"Retry-After": "5"}
@@ -38,6 +42,10 @@ class OpenStreams:
             raise Unavailable("Too many streams are open on this server; try again.", headers={"Retry-After": "5"})
         self._open[whom] += 1
         return partial(self._leave, whom)
+
+    def end(self) -> None:
+        """Let the streams of events end, and no other begin; downloads have the server's grace."""
+        self.ending.set()
 
     def _leave(self, whom: str) -> None:
         self._open[whom] -= 1
@@ -61,9 +69,12 @@ class Streamed(StreamingResponse):
 
 
 def streamed(
-    stream: EventStream | ByteStream, still_stands: Callable[[], Awaitable[bool]], leave: Callable[[], None]
+    stream: EventStream | ByteStream,
+    still_stands: Callable[[], Awaitable[bool]],
+    ending: asyncio.Event,
+    leave: Callable[[], None],
 ) -> Response:
-    pieces = read_on(stream, still_stands) if isinstance(stream, ByteStream) else guarded(stream, still_stands)
+    pieces = read_on(stream, still_stands) if isinstance(stream, ByteStream) else guarded(stream, still_stands, ending)
     return Streamed(pieces, *_head(stream), leave)
 
 

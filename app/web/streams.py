@@ -69,17 +69,23 @@ async def read_on(stream: ByteStream, still_stands: Callable[[], Awaitable[bool]
                 return
 
 
-async def guarded(stream: EventStream, still_stands: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
-    """The stream's bytes with heartbeats, until it ends or its principal falls."""
+async def guarded(
+    stream: EventStream, still_stands: Callable[[], Awaitable[bool]], ending: asyncio.Event
+) -> AsyncIterator[bytes]:
+    """The stream's bytes with heartbeats, until it ends, its principal falls or the server is `ending`."""
     frames = stream.frames()
+    ends = asyncio.ensure_future(ending.wait())
     loop = asyncio.get_running_loop()
     checked = beaten = loop.time()
     pending: asyncio.Task[Frame] | None = None
     try:
         while True:
             pending = pending or asyncio.ensure_future(anext(frames))
-            done, _ = await asyncio.wait({pending}, timeout=max(0.0, checked + RECHECK_SECONDS - loop.time()))
+            until = max(0.0, checked + RECHECK_SECONDS - loop.time())
+            done, _ = await asyncio.wait({pending, ends}, timeout=until, return_when=asyncio.FIRST_COMPLETED)
             now = loop.time()
+            if ends in done:
+                return
             if now - checked >= RECHECK_SECONDS:
                 checked = now
                 if not await still_stands():
@@ -96,6 +102,7 @@ async def guarded(stream: EventStream, still_stands: Callable[[], Awaitable[bool
                 beaten = now
                 yield HEARTBEAT
     finally:
+        ends.cancel()
         await _close(frames, pending)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import timedelta
 
 import pytest
@@ -60,6 +62,15 @@ def test_looking_at_the_link_does_not_spend_it(house: House, anonymous: TestClie
 def test_a_link_lives_fifteen_minutes(house: House, anonymous: TestClient) -> None:
     assert enter(anonymous, link_token(house, minutes_ago=16)) == 410
     assert enter(anonymous, link_token(house, minutes_ago=14)) == 303
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 101])
+def test_a_wrong_name_keeps_the_form_and_the_link(house: House, anonymous: TestClient, name: str) -> None:
+    form = anonymous.get("/sign-in", params={"token": link_token(house), "next": "/jobs?q=a&state=failed"}).text
+    action = html.unescape(form.partition('action="')[2].partition('"')[0])
+    fields = dict(re.findall(r'name="(token|next)"\s+value="([^"]+)"', form)) | {"name": name}
+    answer = anonymous.post(action, data=fields, headers=SAME_ORIGIN)
+    assert answer.status_code == 422 and fields["token"] in answer.text and 'id="name-error"' in answer.text
 
 
 def test_a_nameless_person_has_to_give_a_name(house: House, anonymous: TestClient) -> None:

@@ -42,6 +42,22 @@ def test_it_ends_by_a_signal_with_status_0_and_nothing_in_its_log(server: Server
     assert server.errors == ""
 
 
+def test_what_follows_live_ends_with_the_server_and_is_no_error(server: Server) -> None:
+    """Its clients come again, and resume at the next one."""
+    program = server.with_key("admin")
+    with program.stream("GET", "/api/v1/live", timeout=30) as stream:
+        lines = stream.iter_lines()
+        assert "event: ready" in {next(lines), next(lines)}
+        assert server.stop(signal.SIGTERM, seconds=4) == 0  # an open request would have five
+        assert list(lines)[-1] == ""  # a whole frame was the last
+    assert server.errors == ""
+
+
+def test_the_command_for_a_link_names_where_the_server_is(server: Server) -> None:
+    server.settings["PORT"] = "8000"  # as a shell has it that did not start the server
+    assert server.lattice("admin", "sign-in-link").startswith(f"{server.url}/sign-in?token=")
+
+
 def test_a_database_that_is_moved_away_is_told_and_nothing_is_written_to_nowhere(server: Server) -> None:
     program, file = server.with_key("admin"), server.data / "lattice.db"
     file.rename(file.with_name("away"))
