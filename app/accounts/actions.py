@@ -187,6 +187,7 @@ def update_profile(ask: Ask, body: ProfileUpdate) -> Me:
     user = ask.db.get(User, ask.principal.user_id)
     assert user is not None
     user.name = body.name
+    ask.notice = f"You are called {body.name} now."
     events.record(ask.db, ask, "member.renamed", subject_id=user.id, subject_name=body.name)
     return Me.of(replace(ask.principal, name=body.name))
 

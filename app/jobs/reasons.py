@@ -282,7 +282,9 @@ SENTENCES: Mapping[ReasonCode, Callable[[_Blank, Live], str]] = {
         "saved its work and asked to run again (exit code 75): allow that with resources.job_recovery"
     ),
     ReasonCode.SIGNALED: _signaled,
-    ReasonCode.STOPPED: lambda a, live: _by("stopped", a),
+    ReasonCode.STOPPED: lambda a, live: (
+        _by("stopped", a) + ("; killed before it ended by itself" if a["killed"] else "")
+    ),
     ReasonCode.STOPPED_BY_DRAIN: lambda a, live: f"stopped because {_pool(live)} was drained",
     ReasonCode.PREEMPTED: lambda a, live: "stopped to make room for a job of higher priority",
     ReasonCode.STOPPED_IN_QUEUE: lambda a, live: f"{_by('stopped', a)} before it started",
@@ -345,14 +347,14 @@ def _exited(seen: Observation, _: EndFacts) -> Reason:
     return Reason(ReasonCode.EXITED, {"exit_code": seen.exit_code})
 
 
-def _stopped(_: Observation, facts: EndFacts) -> Reason:
+def _stopped(seen: Observation, facts: EndFacts) -> Reason:
     if facts.stopped is StopReason.MAX_DURATION:
         return Reason(ReasonCode.TIMED_OUT, {"max_duration": facts.max_duration})
     if facts.stopped is StopReason.DRAIN:
         return Reason(ReasonCode.STOPPED_BY_DRAIN)
     if facts.stopped is StopReason.PREEMPTED:
         return Reason(ReasonCode.PREEMPTED)
-    return Reason(ReasonCode.STOPPED, {"by": facts.by})
+    return Reason(ReasonCode.STOPPED, {"by": facts.by, "killed": seen.signal == Signals.SIGKILL})
 
 
 ENDS: Mapping[EndCause, Callable[[Observation, EndFacts], Reason]] = {

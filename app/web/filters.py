@@ -16,6 +16,7 @@ from app.web.browsers import browser
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 DURATION_UNITS = ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "m"), (MINUTE, "m", 1, "s"))
+COARSE_UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"))
 BYTE_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -30,25 +31,23 @@ def stamp(at: datetime | None) -> str:
 
 
 def ago(at: datetime | None, now: datetime) -> str:
-    """How long before or after `now`: `just now`, `5 min ago`, `in 3 d`; past 30 days the date; None: a dash."""
+    """How long before or after `now`: `just now`, `5 min ago`, `in 3 d`; past 30 days the date; None: a dash.
+
+    What has passed is whole units, what is to come the nearest: a week that has just begun is one.
+    """
     if at is None:
         return "–"
     seconds = (now - at).total_seconds()
     if abs(seconds) >= 30 * DAY:
         return f"{at.astimezone(UTC).day} {at.astimezone(UTC):%b %Y}"
-    text = _coarse(abs(seconds))
-    if not text:
+    if abs(seconds) < 5:
         return "just now"
-    return f"{text} ago" if seconds > 0 else f"in {text}"
+    return f"{_coarse(seconds)} ago" if seconds > 0 else f"in {_coarse(-seconds, rounded=0.5)}"
 
 
-def _coarse(seconds: float) -> str:
-    if seconds < 5:
-        return ""
-    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
-        if seconds >= unit:
-            return f"{int(seconds // unit)} {name}"
-    return f"{int(seconds)} s"
+def _coarse(seconds: float, rounded: float = 0.0) -> str:
+    unit, name = next(((unit, name) for unit, name in COARSE_UNITS if seconds >= unit), (1, "s"))
+    return f"{int(seconds / unit + rounded)} {name}"
 
 
 def duration(span: float | timedelta | None) -> str:

@@ -56,7 +56,9 @@ function press(event) {
     event.preventDefault();
     actions[event.key]();
   } else {
-    document.querySelector(`[data-key="${CSS.escape(event.key)}"]`)?.click();
+    const own = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    if (own) own.click();
+    else if (event.key === "c" && document.getElementById("palette")) location.assign("/jobs/new");
   }
 }
 

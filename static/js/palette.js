@@ -8,6 +8,7 @@ const FEWEST_LETTERS = 3; // that the server searches jobs by
 let chosen = 0;
 let asked = 0;
 let waiting;
+let underWay = new AbortController();
 let pools = []; // as they were when the palette was opened
 
 document.addEventListener("click", (event) => {
@@ -33,9 +34,16 @@ function search(text) {
   // what is called that goes before what is only like that
   const isCalled = (entry) => entry.label.toLowerCase().startsWith(words[0]);
   draw([...entries.filter(isCalled), ...entries.filter((entry) => !isCalled(entry))], sought ? "Searching…" : "");
+  forget();
+  if (sought) waiting = setTimeout(searchServer, 120, sought, fits, asked);
+}
+
+/** Let go of what the server was asked, or was about to be. */
+function forget() {
   clearTimeout(waiting);
   asked += 1;
-  if (sought) waiting = setTimeout(searchServer, 120, sought, fits, asked);
+  underWay.abort();
+  underWay = new AbortController();
 }
 
 function commands() {
@@ -53,7 +61,7 @@ function commands() {
 
 async function searchServer(text, fits, number) {
   const isShort = text.length < FEWEST_LETTERS;
-  const jobs = isShort ? [] : items(`jobs?limit=${MOST_JOBS}&q=${encodeURIComponent(text)}`);
+  const jobs = isShort ? [] : items(`jobs?limit=${MOST_JOBS}&q=${encodeURIComponent(text)}`, underWay.signal);
   const found = [...(await pools).map(poolEntry).filter(fits), ...(await jobs).map(jobEntry)];
   if (number !== asked) return;
   add(found);
@@ -70,9 +78,9 @@ const poolEntry = ({ id, name, state }) => ({
 
 const jobEntry = ({ id, name, state }) => ({ href: `/jobs/${id}`, label: name, icon: "layers", kind: `Job, ${state}` });
 
-async function items(path) {
-  const response = await fetch(`/api/v1/${path}`).catch(() => null);
-  return response?.ok ? (await response.json()).items : [];
+async function items(path, signal) {
+  const response = await fetch(`/api/v1/${path}`, { signal }).catch(() => null);
+  return response?.ok ? ((await response.json().catch(() => null))?.items ?? []) : [];
 }
 
 /** `none` is said where there are no entries yet. */
@@ -135,6 +143,7 @@ function steer(event) {
 
 function activate(element) {
   if (!element) return;
+  forget();
   document.getElementById("palette").close();
   if (element.dataset.theme !== undefined) chooseTheme(element.dataset.theme);
   else if (element.dataset.press) document.getElementById(element.dataset.press).click();

@@ -32,8 +32,7 @@ function ago(seconds) {
   if (size >= 30 * 86400) return "";
   if (size < 5) return "just now";
   const [unit, name] = STEPS.find(([step]) => size >= step) ?? [1, "s"];
-  const text = `${Math.floor(size / unit)} ${name}`;
-  return seconds > 0 ? `${text} ago` : `in ${text}`;
+  return seconds > 0 ? `${Math.floor(size / unit)} ${name} ago` : `in ${Math.round(size / unit)} ${name}`;
 }
 
 export function duration(seconds) {

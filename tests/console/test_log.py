@@ -95,6 +95,7 @@ def test_search_walks_from_match_to_match(page: Page, lab: Lab) -> None:
     expect(found).to_have_text("step 779")
     page.locator("[data-log-query]").fill("nowhere to be found")
     expect(page.locator("[data-log-found]")).to_have_text("None")
+    expect(page.locator("[data-log-view] mark")).to_have_count(0)
 
 
 def test_it_jumps_to_the_error(page: Page, lab: Lab) -> None:

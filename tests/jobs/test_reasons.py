@@ -40,6 +40,7 @@ LAB = Live(
         (C.SIGNALED, {"signal": 11}, "killed by SIGSEGV (signal 11)"),
         (C.SIGNALED, {"signal": 99}, "killed by signal 99"),
         (C.STOPPED, {"by": "Ada"}, "stopped by Ada"),
+        (C.STOPPED, {"by": "Ada", "killed": True}, "stopped by Ada; killed before it ended by itself"),
         (C.STOPPED_IN_QUEUE, {"by": "Ada"}, "stopped by Ada before it started"),
         (C.TIMED_OUT, {"max_duration": 7200.0}, "ran longer than its max_duration of 2h"),
         (C.OUT_OF_MEMORY, {"memory_tenths": 40},

@@ -24,6 +24,9 @@ NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
         (timedelta(days=29), "29 d ago"),
         (timedelta(days=31), "1 Feb 2026"),
         (timedelta(days=-3, seconds=-1), "in 3 d"),
+        (timedelta(days=-7, seconds=1), "in 7 d"),
+        (timedelta(minutes=-10, seconds=1), "in 10 min"),
+        (timedelta(hours=-1, minutes=-20), "in 1 h"),
     ],
 )
 def test_ago_is_coarse_and_works_both_ways(before: timedelta, text: str) -> None:

@@ -74,4 +74,4 @@ def test_the_answer_to_a_stop_says_that_it_stops(site: Site, home: Home, hands: 
     assert re.fullmatch(r"stopped by .+, has up to 10m to finish", first.json()["reason"])
     assert re.fullmatch(r"being killed, stopped a second time by .+", second.json()["reason"])
     hands.until_ended(job_id)
-    assert re.fullmatch(r"stopped by .+", told(program, job_id)["reason"])
+    assert re.fullmatch(r"stopped by .+; killed before it ended by itself", told(program, job_id)["reason"])

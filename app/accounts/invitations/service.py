@@ -92,7 +92,7 @@ def _check_free(db: Session, organization_id: str, address: str, now: datetime) 
     if earlier is None:
         return
     if earlier.state(now) is InvitationState.PENDING:
-        raise _taken(f"{address} is invited already; send that invitation again instead.")
+        raise _taken(f"{address} is invited already; renew that invitation instead.")
     earlier.revoked_at = now
     db.add(earlier)
     db.flush()

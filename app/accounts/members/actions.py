@@ -50,7 +50,9 @@ def show_member(ask: Ask, member: Membership) -> MemberDetail:
 
 async def update_member(ask: Ask, member: Membership, body: MemberUpdate) -> MemberView:
     await ask.site.directory.set_role(ask, member.id, body.role)
-    return await ask.reading(lambda db: MemberView.of(*queries.member_and_user(db, ask.organization_id, member.id)))
+    now = await ask.reading(lambda db: MemberView.of(*queries.member_and_user(db, ask.organization_id, member.id)))
+    ask.notice = f"{now.name or now.email} is {'an admin' if now.role is Role.ADMIN else 'a member'} now."
+    return now
 
 
 async def remove_member(ask: Ask, member: Membership) -> None:

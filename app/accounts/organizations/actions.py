@@ -91,6 +91,7 @@ def show_current(ask: Ask) -> CurrentOrganization:
 
 async def rename_organization(ask: Ask, body: OrganizationUpdate) -> OrganizationView:
     await ask.site.directory.rename_organization(ask, body.name)
+    ask.notice = f"The organization is called {body.name} now."
     return OrganizationView(ask.organization_id, body.name)
 
 

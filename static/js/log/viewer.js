@@ -212,8 +212,10 @@ class Viewer {
     if (!this.search) {
       words.textContent = "";
       this.window.view.mark(null, "");
-    } else if (offset === null) words.textContent = "None";
-    else {
+    } else if (offset === null) {
+      words.textContent = "None";
+      this.window.view.mark(null, "");
+    } else {
       const { count, all } = this.search.known;
       const place = all ? `${this.search.offsets.indexOf(offset) + 1} of ` : "";
       words.textContent = `${place}${count}${all ? "" : "+"}`;
