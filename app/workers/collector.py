@@ -1,5 +1,7 @@
 """Copy what attempts have written into the jobs' logs: every byte once, and no talkative job ahead of the others.
 
+A round takes a few seconds at most, however slow the store is, since stops wait for its end.
+
 The bytes are stored first and the rows advanced later, in the round's transaction: after a crash in between, the same
 bytes are written to the same place again.
 """
@@ -7,7 +9,8 @@ bytes are written to the same place again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from app.engines.protocol import Engine, EngineError, Observation, Phase
@@ -20,6 +23,7 @@ log = logging.getLogger("lattice.workers")
 PIECE = 256 << 10  # bytes of one read
 SHARE = 1 << 20  # bytes that one attempt may have collected in a round
 ROUND = 16 << 20  # and all together
+SECONDS = 2.0  # that a round takes, and what one piece takes on top of them
 NONSENSE = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)  # what a mistaken answer raises
 
 
@@ -40,33 +44,42 @@ class Collected:
 
 
 class Collector:
-    """One per engine, used by its reconciler's thread alone."""
+    """One per engine, used by its reconciler's thread alone.
 
-    def __init__(self, engine: Engine, store: LogStore) -> None:
+    `left_over`: a bound was reached, so that the last round has left something to the next.
+    """
+
+    def __init__(self, engine: Engine, store: LogStore, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
         self._store = store
+        self._clock = clock
         self._next = ""  # the attempt at which the next round begins, so that the last are first some time
+        self.left_over = False
 
     def collect(self, attempts: Iterable[OpenAttempt], seen: Mapping[str, Observation]) -> dict[str, Collected]:
         """Attempt id → where it stands, for those that wrote something or have ended."""
         waiting = [a for a in attempts if a.handle and a.id in seen and _has_more(a, seen[a.id])]
         waiting.sort(key=lambda a: (a.id < self._next, a.id))
         found: dict[str, Collected] = {}
-        left = ROUND
+        left, until = ROUND, self._clock() + SECONDS
+        self.left_over = False
         for attempt in waiting:
-            if left <= 0:
-                self._next = attempt.id
+            if left <= 0 or self._clock() >= until:
+                self._next, self.left_over = attempt.id, True
                 break
-            collected = self._collect_one(attempt, seen[attempt.id], min(SHARE, left))
+            share = min(SHARE, left)
+            collected = self._collect_one(attempt, seen[attempt.id], share, until)
             if collected is not None:
                 found[attempt.id] = collected
-                left -= collected.reached - attempt.log_collected
+                copied = collected.reached - attempt.log_collected
+                left -= copied
+                self.left_over |= not collected.complete and (copied >= share or self._clock() >= until)
         return found
 
-    def _collect_one(self, attempt: OpenAttempt, seen: Observation, limit: int) -> Collected | None:
+    def _collect_one(self, attempt: OpenAttempt, seen: Observation, limit: int, until: float) -> Collected | None:
         """None where the engine failed. Nothing is lost by that: the same bytes are tried again in the next round."""
         try:
-            return self._copy(attempt, limit)
+            return self._copy(attempt, limit, until)
         except EngineError as error:
             gone = seen.phase is Phase.LOST or not error.retry
             log.warning("the log of attempt %s can't be read: %s", attempt.id, error)
@@ -78,20 +91,21 @@ class Collector:
             log.exception("the log of attempt %s could not be copied", attempt.id)  # it keeps no other job back
             return None
 
-    def _copy(self, attempt: OpenAttempt, limit: int) -> Collected:
+    def _copy(self, attempt: OpenAttempt, limit: int, until: float) -> Collected:
+        """Copy until less is there than was asked for: what a job writes meanwhile is the next round's."""
         state, reached = attempt.log, attempt.log_collected
         stop_at = reached + limit
         while reached < stop_at:
-            piece = self._engine.read_log(attempt.id, attempt.handle or "", reached, min(PIECE, stop_at - reached))
+            asked = min(PIECE, stop_at - reached)
+            piece = self._engine.read_log(attempt.id, attempt.handle or "", reached, asked)
             if piece.start > reached:
                 state = self._store.gap(attempt.job_id, state, attempt.log_start + piece.start)
             if piece.data:
                 state = self._store.append(attempt.job_id, state, piece.data, attempt.log_limit)
-            moved = piece.start + len(piece.data) > reached
             reached = max(reached, piece.start + len(piece.data))
             if piece.complete:
                 return Collected(state, reached, complete=True)
-            if not moved:
+            if len(piece.data) < asked or self._clock() >= until:
                 break
         return Collected(state, reached, complete=False)
 

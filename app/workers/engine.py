@@ -22,7 +22,7 @@ from app.pools.models import FAULT_LENGTH, NodePool
 from app.site import Site
 from app.workers import lease
 from app.workers.attempts import OpenAttempt, open_attempts
-from app.workers.collector import NONSENSE, ROUND, SHARE, Collector
+from app.workers.collector import NONSENSE, Collector
 from app.workers.launches import launches
 from app.workers.machines import MachineEngine, Machinery
 from app.workers.outcome import Outcome
@@ -80,6 +80,7 @@ class Reconciler:
         self._pass_stops(attempts, handles, outcome)
         self._watch(attempts, handles, outcome)
         if outcome.is_news:
+            self._held = held = lease.renew(self._db, held) or held  # an engine or a store may have been slow
             with self._db.write() as db:
                 lease.check(db, held)
                 outcome.apply(db)
@@ -162,8 +163,7 @@ class Reconciler:
         for attempt in attempts:
             if attempt.id in seen:
                 outcome.observed(attempt, seen[attempt.id], collected.get(attempt.id))
-        copied = [c.reached - a.log_collected for a in attempts if (c := collected.get(a.id)) and not c.complete]
-        outcome.more_to_do |= sum(copied) >= ROUND or max(copied, default=0) >= SHARE
+        outcome.more_to_do |= self._collector.left_over
 
     def _tell_fault(self, fault: str, now: datetime) -> None:
         fault = fault[:FAULT_LENGTH]

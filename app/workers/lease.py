@@ -27,7 +27,7 @@ _TAKE = text(
 
 
 class LeaseLost(Exception):
-    """Another owner holds the work now: nothing may be applied."""
+    """The work is not this holder's any more: nothing may be applied. The message says how it was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,11 @@ def take(db: Database, name: str, owner: str) -> Held | None:
 
 def keep(db: Database, held: Held | None, name: str, owner: str) -> Held | None:
     """What a round begins with: the lease renewed when it is due, taken when there is none, None when refused."""
-    if held is None:
-        return take(db, name, owner)
+    return (held and renew(db, held)) or take(db, name, owner)
+
+
+def renew(db: Database, held: Held) -> Held | None:
+    """`held`, renewed when it is due, also where it ran out and nobody took it; None where somebody did."""
     with db.read() as session:
         now = database_now(session)
     if held.expires_at - now > timedelta(seconds=RENEW_BELOW):
@@ -61,7 +64,7 @@ def keep(db: Database, held: Held | None, name: str, owner: str) -> Held | None:
     renewed = replace(held, expires_at=now + timedelta(seconds=SECONDS))
     with db.write() as session:
         kept = session.connection().execute(_renewal(renewed)).rowcount
-    return renewed if kept else take(db, name, owner)
+    return renewed if kept else None
 
 
 def _renewal(held: Held) -> Update:
@@ -73,8 +76,12 @@ def _renewal(held: Held) -> Update:
 def check(session: Session, held: Held) -> None:
     """Raise LeaseLost unless `held` still holds; it then holds until this transaction ends."""
     row = session.get(Lease, held.name, with_for_update={"read": True}, populate_existing=True)
-    if row is None or row.token != held.token or row.expires_at <= database_now(session):
-        raise LeaseLost(f"the lease {held.name} is held by another server now")
+    if row is None:
+        raise LeaseLost(f"the lease {held.name} ran out and was removed")
+    if row.token != held.token:
+        raise LeaseLost(f"the lease {held.name} was taken by the host {row.owner}")
+    if row.expires_at <= database_now(session):
+        raise LeaseLost(f"the lease {held.name} ran out before its work was done; nobody has taken it")
 
 
 def expired(session: Session, prefix: str, before: datetime) -> dict[str, datetime]:

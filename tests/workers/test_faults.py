@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
+from sqlmodel import col
 
 from app.db import utcnow
 from app.engines.protocol import EngineError
@@ -15,6 +16,8 @@ from app.pools.models import NodePool, PoolState
 from app.site import Site
 from app.stores.logs import LogState
 from app.stores.objects import StoreError
+from app.workers import lease
+from app.workers.lease import LeaseLost
 from app.workers.models import Lease
 from app.workers.scheduler import LEAST_FREE_DISK, SILENCE, Scheduler
 from tests.jobs.rows import Home, attempts, stop, submit
@@ -186,6 +189,35 @@ def test_a_log_that_can_not_be_stored_keeps_its_job_open_and_no_other_back(
     (ended,) = hands.until_ended(stuck)
     assert (ended.state, ended.reason_code) == (JobState.SUCCEEDED, None)
     assert hands.log(stuck) == "stuck\n"
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_what_a_slow_round_found_counts_unless_another_host_took_the_lease(
+    site: Site, home: Home, hands: Hands, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    job_id = submit(site, home, "echo said")
+    append = site.logs.append
+
+    def slow(job_id: str, state: LogState, data: bytes, limit: int) -> LogState:
+        let_lease_run_out(site, home, taken_by="another" if taken else None)
+        return append(job_id, state, data, limit)
+
+    monkeypatch.setattr(lease, "RENEW_BELOW", 2 * lease.SECONDS)  # as if the time had passed
+    monkeypatch.setattr(site.logs, "append", slow)
+    if taken:
+        with pytest.raises(LeaseLost, match="taken by the host another"):
+            hands.until(lambda: False, "a round that has output")
+        assert hands.log(job_id) == ""
+    else:
+        hands.until(lambda: hands.log(job_id) == "said\n", "its output")
+
+
+def let_lease_run_out(site: Site, home: Home, *, taken_by: str | None) -> None:
+    with site.db.write() as db:
+        mine = col(Lease.name) == f"pool/{home.pool_id}"
+        db.execute(update(Lease).where(mine).values(expires_at=utcnow() - timedelta(seconds=1)))
+    if taken_by:
+        assert lease.take(site.db, f"pool/{home.pool_id}", taken_by)
 
 
 def test_a_secret_whose_key_is_gone_fails_its_job_alone(site: Site, home: Home, hands: Hands) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -45,7 +46,7 @@ def test_an_expired_lease_goes_to_another_and_the_first_learns_it(db: Database) 
     assert first and second and second.token == first.token + 1
     with db.write() as session:
         assert is_held(session, second)
-        with pytest.raises(lease.LeaseLost):
+        with pytest.raises(lease.LeaseLost, match="taken by the host host-b"):
             lease.check(session, first)
 
 
@@ -61,8 +62,26 @@ def test_an_expired_lease_does_not_hold_even_if_nobody_took_it(db: Database) -> 
     held = lease.take(db, "pool", "host-a")
     expire(db, "pool")
     assert held
+    with db.write() as session, pytest.raises(lease.LeaseLost, match="nobody has taken it"):
+        lease.check(session, held)
+
+
+def run_out(db: Database, held: lease.Held) -> lease.Held:
+    """What a holder has that was slow."""
+    expire(db, held.name)
+    return replace(held, expires_at=utcnow() - timedelta(seconds=1))
+
+
+def test_a_lease_that_ran_out_is_renewed_unless_somebody_took_it(db: Database) -> None:
+    held = lease.take(db, "pool", "host-a")
+    assert held
+    renewed = lease.renew(db, run_out(db, held))
+    assert renewed and renewed.token == held.token
     with db.write() as session:
-        assert not is_held(session, held)
+        assert is_held(session, renewed)
+    late = run_out(db, renewed)
+    assert lease.take(db, "pool", "host-b")
+    assert lease.renew(db, late) is None
 
 
 def test_keep_renews_when_little_time_is_left(db: Database) -> None:
