@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from app.engines.protocol import Engine, EngineError, Observation, Phase
 from app.stores.logs import LogState, LogStore
@@ -68,7 +68,7 @@ class Collector:
                 self._next, self.left_over = attempt.id, True
                 break
             share = min(SHARE, left)
-            collected = self._collect_one(attempt, seen[attempt.id], share, until)
+            collected = self._collect_one(attempt, share, until)
             if collected is not None:
                 found[attempt.id] = collected
                 copied = collected.reached - attempt.log_collected
@@ -76,23 +76,30 @@ class Collector:
                 self.left_over |= not collected.complete and (copied >= share or self._clock() >= until)
         return found
 
-    def _collect_one(self, attempt: OpenAttempt, seen: Observation, limit: int, until: float) -> Collected | None:
-        """None where the engine failed. Nothing is lost by that: the same bytes are tried again in the next round."""
+    def _collect_one(self, attempt: OpenAttempt, limit: int, until: float) -> Collected | None:
+        """Where it stands, as far as it came, or None where an engine's failure kept it where it was.
+
+        What is missing is tried again in the next round. Only an engine that says that it never will be read ends that.
+        """
+        reached = Collected(attempt.log, attempt.log_collected, complete=False)
         try:
-            return self._copy(attempt, limit, until)
+            for further in self._copy(attempt, limit, until):
+                reached = further
         except EngineError as error:
-            gone = seen.phase is Phase.LOST or not error.retry
             log.warning("the log of attempt %s can't be read: %s", attempt.id, error)
-            return Collected(attempt.log, attempt.log_collected, complete=True) if gone else None
+            if not error.retry:
+                return replace(reached, complete=True)
+            return reached if reached.is_news(attempt) else None
         except StoreError as error:
             log.warning("the log of job %s can't be stored: %s", attempt.job_id, error)
-            return Collected(attempt.log, attempt.log_collected, complete=False, waits=str(error))
+            return replace(reached, waits=str(error))
         except NONSENSE:
             log.exception("the log of attempt %s could not be copied", attempt.id)  # it keeps no other job back
-            return None
+            return reached if reached.is_news(attempt) else None
+        return reached
 
-    def _copy(self, attempt: OpenAttempt, limit: int, until: float) -> Collected:
-        """Copy until less is there than was asked for: what a job writes meanwhile is the next round's."""
+    def _copy(self, attempt: OpenAttempt, limit: int, until: float) -> Iterator[Collected]:
+        """Where it stands after each piece, until less is there than was asked for: what comes is the next round's."""
         state, reached = attempt.log, attempt.log_collected
         stop_at = reached + limit
         while reached < stop_at:
@@ -103,11 +110,9 @@ class Collector:
             if piece.data:
                 state = self._store.append(attempt.job_id, state, piece.data, attempt.log_limit)
             reached = max(reached, piece.start + len(piece.data))
-            if piece.complete:
-                return Collected(state, reached, complete=True)
-            if len(piece.data) < asked or self._clock() >= until:
-                break
-        return Collected(state, reached, complete=False)
+            yield Collected(state, reached, complete=piece.complete)
+            if piece.complete or len(piece.data) < asked or self._clock() >= until:
+                return
 
 
 def _has_more(attempt: OpenAttempt, seen: Observation) -> bool:

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from app.engines.protocol import Engine, LogPiece, Observation, Phase, Signal
+from app.engines.protocol import Engine, EngineError, LogPiece, Observation, Phase, Signal
 from app.jobs.models import JobState
 from app.stores.logs import LogState, LogStore
 from app.stores.objects import open_store
@@ -104,3 +104,37 @@ def test_a_share_leaves_the_rest_to_the_next_round(clock: Clock, store: SlowStor
     assert (first.reached, collect.left_over) == (SHARE, True)
     second = collect.collect([an_attempt("a", first.log)], {"att_a": RUNNING})["att_a"]
     assert (second.reached, collect.left_over) == (SHARE + 1, False)
+
+
+class Failing(Writers):
+    """A reading from `at` on fails."""
+
+    def __init__(self, text: bytes, at: int, *, retry: bool) -> None:
+        super().__init__(lambda: text)
+        self.at: int | None = at
+        self._retry = retry
+
+    def read_log(self, attempt_id: str, handle: str, offset: int, limit: int) -> LogPiece:
+        if self.at is not None and offset >= self.at:
+            raise EngineError("too many open files", retry=self._retry)
+        return super().read_log(attempt_id, handle, offset, limit)
+
+
+def test_a_lost_attempts_log_that_can_not_be_read_for_a_moment_is_stored_whole(clock: Clock, store: SlowStore) -> None:
+    text, lost = b"a" * PIECE + b"b", {"att_a": Observation(phase=Phase.LOST)}
+    writers = Failing(text, PIECE, retry=True)
+    collect = collector(writers, store, clock)
+    first = collect.collect([an_attempt("a", phase=Phase.LOST)], lost)["att_a"]
+    assert (first.reached, first.complete) == (PIECE, False)
+    later = an_attempt("a", first.log, Phase.LOST)
+    assert collect.collect([later], lost) == {}
+    writers.at = None
+    second = collect.collect([later], lost)["att_a"]
+    assert store.read("job_a", second.log, PIECE - 1, 9).data == b"ab"
+
+
+def test_a_log_that_can_never_be_read_again_ends_where_it_stands(clock: Clock, store: SlowStore) -> None:
+    collect = collector(Failing(b"a" * PIECE + b"b", PIECE, retry=False), store, clock)
+    seen = {"att_a": Observation(phase=Phase.ENDED)}
+    ended = collect.collect([an_attempt("a", phase=Phase.ENDED)], seen)["att_a"]
+    assert (ended.log.size, ended.reached, ended.complete) == (PIECE, PIECE, True)
