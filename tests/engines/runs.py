@@ -20,7 +20,7 @@ SHARE = Share(node="here", cpu_tenths=10, memory_tenths=10)
 
 
 class Runs:
-    def __init__(self, home: Path, **more: Path) -> None:
+    def __init__(self, home: Path, **more: Any) -> None:
         self.home = home
         self.engine = LocalEngine(home, node_name="here", fake_gpus="H100:2", **more)
         self.begun: list[str] = []

@@ -7,11 +7,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from app.engines.local import LocalEngine
+from app.engines.local.observing import Watched
+from app.engines.local.starting import Starter
 from app.engines.protocol import EndCause, EngineError, Isolation, LogPiece, Phase
 from tests.engines.runs import DEADLINE, Runs, command_lines, is_running, require_root
 from tests.peers import ROOT, wait_until
@@ -87,6 +90,63 @@ def test_a_supervisor_that_never_came_is_started_again(runs: Runs) -> None:
     runs.begun.append(launch.attempt_id)
     assert runs.end_of(launch.attempt_id).exit_code == 0
     assert runs.log(launch.attempt_id) == b"ran\n"
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+DIES = "import sys; open(sys.argv[1] + '/starts', 'a').write('x'); sys.exit(3)"
+
+
+def test_supervisors_that_die_at_once_are_started_a_few_times_and_then_their_job_is_not_started(
+    open_folder: Path,
+) -> None:
+    clock, runs = Clock(), Runs(open_folder / "data" / "local")
+    dying = open_folder / "dying.py"
+    dying.write_text(DIES)
+    runs.engine._starter = Starter(sys.executable, dying, clock)
+    attempt = runs.start("echo ran", envs={"TOKEN": "hush"})
+    folder = runs.home / "attempts" / attempt
+    for count, pause in enumerate((5, 10, 20, 40), 1):
+        clock.now += pause - 0.1
+        assert runs.look(attempt).phase is Phase.PENDING
+        wait_until(partial(has_begun, folder, count), what=f"start {count}, and no other before its time")
+        clock.now += 0.1
+        assert runs.look(attempt).phase is Phase.PENDING
+    seen = runs.end_of(attempt)
+    assert seen.cause is EndCause.NOT_STARTED
+    assert seen.detail == "Its supervisor ended 5 times before the job began; the last time: it exited with 3."
+    assert has_begun(folder, 5)
+    assert not (folder / "env").exists()
+    assert LocalEngine(runs.home, node_name="here").observe({attempt: attempt})[attempt] == seen
+    runs.close()
+
+
+def has_begun(folder: Path, times: int) -> bool:
+    starts = folder / "starts"
+    return starts.exists() and starts.read_text() == "x" * times
+
+
+def test_a_supervisor_that_comes_too_late_runs_nothing(runs: Runs) -> None:
+    launch = runs.launch("echo ran")
+    runs.engine._create(launch)
+    folder = runs.home / "attempts" / launch.attempt_id
+    assert Watched(launch.attempt_id, folder).refuse("It was in vain.").cause is EndCause.NOT_STARTED
+    late = [sys.executable, "-I", "-S", str(runs.engine._supervisor), str(folder)]
+    assert subprocess.run(late, check=False).returncode == 0
+    assert runs.look(launch.attempt_id).detail == "It was in vain."
+    assert runs.log(launch.attempt_id) == b""
+
+
+def test_what_has_begun_after_all_is_not_refused(runs: Runs) -> None:
+    attempt = runs.start("sleep 300")
+    runs.until(attempt, lambda seen: seen.phase is Phase.RUNNING)
+    watched = Watched(attempt, runs.home / "attempts" / attempt)
+    assert watched.refuse("It was in vain.").phase is Phase.RUNNING
 
 
 def claim_of(runs: Runs, attempt: str) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import os
 import subprocess
 from collections.abc import Iterator
@@ -126,6 +128,26 @@ def test_a_job_that_fills_the_disk(cramped: Runs) -> None:
 def test_an_end_is_recorded_on_a_full_disk(cramped: Runs) -> None:
     seen = cramped.end("head -c 50000000 /dev/zero >big; exit 0")
     assert (seen.cause, seen.exit_code) == (EndCause.EXITED, 0)
+
+
+def test_a_job_whose_supervisor_has_no_room_is_not_started_and_says_why(small_disk: Path) -> None:
+    clock = itertools.count(step=1000).__next__
+    runs = Runs(small_disk / "data" / "local", clock=clock)
+    launch = runs.launch("true")
+    runs.engine._create(launch)
+    fill(small_disk)
+    seen = runs.end_of(launch.attempt_id)
+    assert seen.cause is EndCause.NOT_STARTED
+    assert "No space left on device" in seen.detail
+    folder = runs.home / "attempts" / launch.attempt_id
+    assert [*folder.glob("claim.*"), *folder.glob("ended.*")] == []
+    runs.close()
+
+
+def fill(disk: Path) -> None:
+    with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
 
 
 def test_output_waits_for_room(cramped: Runs) -> None:

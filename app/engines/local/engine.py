@@ -12,7 +12,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from app.engines.local.cgroups import detect
 from app.engines.local.files import Folders, read_record, remove_tree, write_items, write_record, write_script
 from app.engines.local.observing import Watched
 from app.engines.local.plan import Plan, make_plan, paths_of
+from app.engines.local.starting import Starter
 from app.engines.local.uids import give_folder, hold_uid
 from app.engines.local.wake import Wake
 from app.engines.protocol import (
@@ -39,7 +40,6 @@ from app.engines.protocol import (
 
 OUTSIDE = Path("/var/lib/lattice")
 KEPT = 10_000  # attempts whose ends are kept in memory; others are read again
-RESTART_SECONDS = 5.0  # how long a supervisor may take to make its claim before another one is started
 
 
 class LocalEngine:
@@ -50,12 +50,19 @@ class LocalEngine:
     Raises EngineError where `home` can't be used, and ValueError where `fake_gpus` can't be read.
     """
 
-    def __init__(self, home: Path, *, node_name: str, fake_gpus: str = "", outside: Path = OUTSIDE) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        node_name: str,
+        fake_gpus: str = "",
+        outside: Path = OUTSIDE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._node_name = node_name
         self._fake_gpus = gpus.fake_gpus(fake_gpus)
         self._lock = threading.RLock()
         self._watched: dict[str, Watched] = {}
-        self._started: dict[str, tuple[int, float]] = {}  # attempt → supervisor's pid (reaped: 0), and when
         try:
             self._folders = Folders(home, outside)
             self._supervisor = build_supervisor(self._folders.home)
@@ -65,7 +72,7 @@ class LocalEngine:
         except OSError as error:
             raise EngineError(f"The folder {home} can't be used: {error.strerror}.", retry=False) from error
         self._cgroups = detect()
-        self._python = os.path.realpath(sys.executable)
+        self._starter = Starter(os.path.realpath(sys.executable), self._supervisor, clock)
 
     # --- what the machine has
 
@@ -171,34 +178,9 @@ class LocalEngine:
 
     def _ensure_supervisor(self, attempt_id: str) -> None:
         """Start one unless the claim is made or one is on its way; a second one does no harm."""
-        if self._watch(attempt_id).is_claimed:
-            return
-        self._reap()
-        pid, since = self._started.get(attempt_id, (0, -RESTART_SECONDS))
-        if pid and time.monotonic() - since < RESTART_SECONDS:
-            return
-        folder = str(self._folders.attempt(attempt_id))
-        pid = os.posix_spawn(
-            self._python,
-            [self._python, "-I", "-S", str(self._supervisor), folder],
-            {},
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0),
-                (os.POSIX_SPAWN_DUP2, 0, 1),
-                (os.POSIX_SPAWN_DUP2, 0, 2),
-            ],
-            setsid=True,
-        )
-        self._started[attempt_id] = (pid, time.monotonic())
-
-    def _reap(self) -> None:
-        for attempt_id, (pid, _) in list(self._started.items()):
-            try:
-                done = os.waitpid(pid, os.WNOHANG)[0]
-            except ChildProcessError:
-                done = pid
-            if done:
-                del self._started[attempt_id]
+        if not self._watch(attempt_id).is_claimed:
+            self._starter.reap()
+            self._starter.ensure(attempt_id, self._folders.attempt(attempt_id))
 
     # --- watching
 
@@ -207,7 +189,7 @@ class LocalEngine:
 
     def observe(self, handles: Mapping[str, str]) -> Mapping[str, Observation]:
         with self._lock:
-            self._reap()
+            self._starter.reap()
             return {attempt_id: seen for attempt_id in handles if (seen := self._observe(attempt_id))}
 
     def _observe(self, attempt_id: str) -> Observation | None:
@@ -215,10 +197,18 @@ class LocalEngine:
         try:
             seen = watched.observe()
             if seen.phase is Phase.PENDING:
-                self._ensure_supervisor(attempt_id)
+                return self._see_to_start(watched) or seen
+            self._starter.settle(attempt_id)
         except (OSError, KeyError, ValueError):
             return None  # a full or failing disk says nothing about the job
         return seen
+
+    def _see_to_start(self, watched: Watched) -> Observation | None:
+        """What there is to see where it will never start."""
+        if why := self._starter.why_not(watched.attempt_id):
+            return watched.refuse(why)
+        self._ensure_supervisor(watched.attempt_id)
+        return None
 
     def _watch(self, attempt_id: str) -> Watched:
         if len(self._watched) > KEPT:
@@ -240,7 +230,7 @@ class LocalEngine:
 
     def close(self) -> None:
         """Let go of the wake pipe. Running jobs go on."""
-        self._reap()
+        self._starter.reap()
         self._wake.close()
 
     # --- stopping
@@ -295,6 +285,7 @@ class LocalEngine:
                 raise EngineError(f"The attempt {attempt_id} has not ended yet.")
             _remove(*self._folders.job_sides(attempt_id), watched.folder)
             self._watched.pop(attempt_id, None)
+            self._starter.settle(attempt_id)
 
     def discard_job(self, job_id: str) -> None:
         _remove(*self._folders.all_checkpoints(job_id))

@@ -114,14 +114,18 @@ def read_record(path: Path) -> dict[str, str] | None:
 
 
 def write_record(path: Path, record: dict[str, str]) -> None:
-    """Durable, and never seen half written."""
+    """Durable, and never seen half written; nothing is left of one for which there is no room."""
     new = path.with_name(f"{path.name}.{os.getpid()}")
-    with new.open("w") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.writelines(f"{key} {value}\n" for key, value in record.items())
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    try:
+        with new.open("w") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.writelines(f"{key} {value}\n" for key, value in record.items())
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def write_script(path: Path, text: str, owner: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from datetime import UTC, datetime
@@ -116,6 +117,27 @@ class Watched:
             kill_leftovers(self.attempt_id, {})
             started_at = _time(self._claim.get("started"))
         self._end = Observation(phase=Phase.LOST, started_at=started_at, cause=EndCause.MACHINE_LOST, detail=GONE)
+        return self._end
+
+    def refuse(self, why: str) -> Observation:
+        """End what never began. With the claim made here, no supervisor that is late can run it any more.
+
+        The disk may be full, so the claim is empty, and the end is known here even where it can't be written.
+        """
+        spec = read_items(self.folder / "spec")
+        try:
+            os.close(os.open(self.folder / "claim", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            return self.observe()  # one came after all
+        now = time.time()
+        self._end = Observation(
+            phase=Phase.ENDED, cause=EndCause.NOT_STARTED, detail=why, finished_at=datetime.fromtimestamp(now, UTC)
+        )
+        with contextlib.suppress(OSError):
+            (self.folder / "env").unlink(missing_ok=True)  # it holds the secrets
+            kill_leftovers(self.attempt_id, spec)
+            record = {"cause": EndCause.NOT_STARTED.value, "detail": why, "finished": repr(now)}
+            write_record(self.folder / "ended", record)
         return self._end
 
     def _last_sign(self) -> float:

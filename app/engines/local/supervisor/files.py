@@ -7,6 +7,7 @@ Spec = dict[str, list[bytes]]
 Record = dict[str, object]
 
 CHUNK = 1 << 16
+NO_CLAIM = 100  # and the error's number, below 134 on Linux: the exit status of a supervisor that can't make its claim
 
 
 def read_file(path: str | bytes) -> bytes:
@@ -72,13 +73,13 @@ def take_claim(start: str) -> bool:
     boot = read_file("/proc/sys/kernel/random/boot_id").decode().strip()
     record: Record = {"pid": posix.getpid(), "start": start, "boot": boot, "started": time.time()}
     mine = f"claim.{posix.getpid()}"
-    write_file(mine, lines_of(record))
     try:
+        write_file(mine, lines_of(record))
         posix.link(mine, "claim")
     except FileExistsError:
         return False
     finally:
-        posix.unlink(mine)
+        remove(mine)  # on a full disk too
     reserve_room()
     sync(".")
     return True
@@ -97,8 +98,12 @@ def reserve_room() -> None:
 
 
 def release_room() -> None:
+    remove("reserve")
+
+
+def remove(path: str) -> None:
     try:
-        posix.unlink("reserve")
+        posix.unlink(path)
     except FileNotFoundError:
         return
 

@@ -8,6 +8,7 @@ import time
 from app.engines.local.supervisor.attempt import Attempt
 from app.engines.local.supervisor.ending import tidy
 from app.engines.local.supervisor.files import (
+    NO_CLAIM,
     Record,
     read_environment,
     read_items,
@@ -45,6 +46,15 @@ def run_to_the_end(attempt: Attempt) -> Record:
         return {"cause": cause, "detail": f"Its supervisor failed: {error}."}
 
 
+def claims() -> bool:
+    """Whether the claim is this supervisor's. Where it can't be made, the exit status tells the engine why."""
+    me = stat_of(posix.getpid())
+    try:
+        return me is not None and take_claim(me[2])
+    except OSError as error:
+        raise SystemExit(NO_CLAIM + (error.errno or 0)) from None
+
+
 def supervisor_main(folder: str) -> None:
     posix.chdir(folder)
     posix.umask(0o077)
@@ -52,8 +62,7 @@ def supervisor_main(folder: str) -> None:
     for number in (1, 2, 15):  # a job is stopped by an order; the machine's own end is told by its boot id
         _signal.signal(number, _signal.SIG_IGN)
     prctl(SUBREAPER)
-    me = stat_of(posix.getpid())
-    if me and take_claim(me[2]):
+    if claims():
         write_end({**supervise(), "finished": time.time()})
         wake_server()
 
