@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import pwd
 import stat
 import subprocess
 import sys
@@ -18,6 +18,7 @@ from tests.engines.runs import Runs, command_lines, require_root
 from tests.peers import ROOT
 
 NOBODY = 65534
+NO_ACCOUNT = 54321  # as `docker run --user` may give
 APART = [Isolation.USER, Isolation.BUBBLEWRAP]
 PRIVATE = [
     *("../keys", "attempts", "attempts/{other}/spec", "attempts/{other}/out", "uids"),
@@ -233,14 +234,22 @@ def test_a_user_needs_root(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not refused.value.retry
 
 
-def test_an_engine_without_root(open_folder: Path) -> None:
+@pytest.mark.parametrize("user", [NOBODY, NO_ACCOUNT])
+def test_an_engine_without_root(open_folder: Path, user: int) -> None:
     """As most people start it: not root, no control groups; daemons die all the same, and the box still works."""
-    shutil.chown(open_folder, NOBODY, NOBODY)
+    closed = open_folder / "closed" / "bin"
+    closed.mkdir(parents=True)
+    closed.parent.chmod(0o700)
+    os.chown(open_folder, user, user)
     python = Path(sys.executable).resolve()
     program = "/usr/bin/python3" if closed_ancestor(python) else str(python)
-    drop = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    drop = ["setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups"]
     script = Path(__file__).with_name("without_root.py")
     command = [*drop, program, "-B", str(script), str(open_folder / "local")]
-    done = subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
+    env = {"PYTHONPATH": str(ROOT), "PATH": f"{closed}:{os.environ['PATH']}", "HOME": "/elsewhere"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["none", f"{NOBODY} daemon gone", f"{NOBODY} boxed", "requested 75"]
+    home, name = ("/elsewhere", str(user)) if user == NO_ACCOUNT else (pwd.getpwuid(user).pw_dir, "nobody")
+    assert done.stdout.splitlines() == [
+        "none", f"{user} daemon gone", f"{home} {name}", f"{user} boxed", "requested 75"
+    ]  # fmt: skip

@@ -18,6 +18,8 @@ def main(home: Path) -> None:
     _, words = finish(engine, start(engine, "daemon", "setsid setsid sleep 300 & id -u; echo $!"))
     uid, child = words.split()
     print(uid, "daemon", "runs" if Path(f"/proc/{child}").exists() else "gone")
+    _, words = finish(engine, start(engine, "user", "echo $HOME $USER"))
+    print(words.strip())
     _, words = finish(engine, start(engine, "box", "id -u; ls /home /root", isolation=Isolation.BUBBLEWRAP))
     print(words.split()[0], "boxed" if words.count("No such file") == 2 else words)
     start_and_discard(engine, "closed", "mkdir -p a/b && chmod 0 a")

@@ -138,10 +138,19 @@ def _base_env(kind: Isolation, paths: Paths, uid: int | None) -> dict[str, str]:
         return env  # HOME and PATH are the image's
     env |= {"PATH": job_path(kind), "SHELL": shell()}
     if kind is Isolation.NONE:
-        me = pwd.getpwuid(os.geteuid())
-        return env | {"HOME": me.pw_dir, "USER": me.pw_name, "LOGNAME": me.pw_name}
+        home, name = _server_user()
+        return env | {"HOME": home, "USER": name, "LOGNAME": name}
     name = f"lattice-{uid or os.geteuid()}"
     return env | {"HOME": str(paths.work), "USER": name, "LOGNAME": name}
+
+
+def _server_user() -> tuple[str, str]:
+    """The home folder and the name of the user whom the server runs as; in a container no account may be his."""
+    try:
+        me = pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return os.environ.get("HOME", "/"), str(os.geteuid())
+    return me.pw_dir, me.pw_name
 
 
 @cache
@@ -151,7 +160,8 @@ def job_path(kind: Isolation) -> str:
     found = []
     for text in os.environ.get("PATH", "").split(":"):
         path = Path(text)
-        outside = path.is_absolute() and path.is_dir() and own not in (path.resolve(), *path.resolve().parents)
+        is_there = os.path.isdir(path)  # unlike a Path's own method, it takes what can't be looked at for absent
+        outside = path.is_absolute() and is_there and own not in (path.resolve(), *path.resolve().parents)
         if outside and (kind is Isolation.NONE or (kind is Isolation.USER and not closed_ancestor(path.resolve()))):
             found.append(text)
     return ":".join(dict.fromkeys((*found, *SYSTEM_PATH)))
