@@ -96,10 +96,11 @@ class DataDir:
         except OSError as wrong:
             raise DataDirError(f"{path} can't be used: {wrong.strerror}.") from None
 
-    def free_fraction(self) -> float:
-        """How much of the disk is free to this process, from 0 to 1."""
-        disk = shutil.disk_usage(self.path)
-        return disk.free / disk.total if disk.total else 0.0
+
+def free_fraction(path: Path) -> float:
+    """How much of the disk on which that folder is, or will be, is free to this process, from 0 to 1."""
+    disk = shutil.disk_usage(next(way for way in (path, *path.parents) if way.exists()))
+    return disk.free / disk.total if disk.total else 0.0
 
 
 def _create(path: Path, text: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.datadir import DataDir, DataDirError
+from app.datadir import DataDir, DataDirError, free_fraction
 
 HOLD = "import sys; from pathlib import Path; from app.datadir import DataDir; d = DataDir.open(Path(sys.argv[1])); " \
     "print('held', flush=True); sys.stdin.read()"  # fmt: skip
@@ -59,4 +59,8 @@ def test_the_host_id_is_made_once(tmp_path: Path) -> None:
 
 
 def test_the_free_part_of_the_disk(tmp_path: Path) -> None:
-    assert 0 < DataDir.at(tmp_path).free_fraction() < 1
+    assert 0 < free_fraction(tmp_path) < 1
+
+
+def test_the_free_part_of_the_disk_on_which_a_folder_will_be(tmp_path: Path) -> None:
+    assert 0 < free_fraction(tmp_path / "to" / "be" / "made") < 1

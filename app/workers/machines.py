@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import select, update
 from sqlmodel import Session
 
+from app.datadir import free_fraction
 from app.engines.protocol import Engine, EngineError, Isolation
 from app.jobs.models import ATTEMPT, JOB
 from app.pools.models import NodePool
@@ -31,13 +33,24 @@ class MachineEngine(Engine, Protocol):
     def available_isolations(self) -> dict[Isolation, str | None]:
         """Isolation → None where it can be used, else a sentence that says why not."""
 
+    def work_roots(self) -> Sequence[Path]:
+        """The folders on this machine under which jobs keep their files; they may be on several disks."""
 
-def look_at(engine: MachineEngine, site: Site, isolations: Mapping[Isolation, str | None] | None = None) -> Machines:
-    """Ask the engine, for isolations too unless they are given; raises EngineError."""
+
+def look_at(
+    engine: MachineEngine,
+    site: Site,
+    isolations: Mapping[Isolation, str | None] | None = None,
+    free: Callable[[Path], float] = free_fraction,
+) -> Machines:
+    """Ask the engine, for isolations too unless they are given; raises EngineError.
+
+    `free`: which part of a folder's disk is free. The fullest disk counts, since a job may write to each.
+    """
     return Machines(
         reports=engine.nodes(), offers=engine.offers(),
         isolations=engine.available_isolations() if isolations is None else isolations,
-        disk_free_percent=int(site.datadir.free_fraction() * 100),
+        disk_free_percent=int(min(map(free, (site.datadir.path, *engine.work_roots()))) * 100),
     )  # fmt: skip
 
 

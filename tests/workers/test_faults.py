@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import update
@@ -141,7 +142,8 @@ def test_one_stop_that_can_not_be_passed_on_keeps_no_other_job_back(
 def test_nothing_is_placed_on_a_full_disk(
     site: Site, home: Home, hands: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(type(site.datadir), "free_fraction", lambda _: (LEAST_FREE_DISK - 1) / 100)
+    free = LEAST_FREE_DISK - 1
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=100, used=100 - free, free=free))
     job_id = submit(site, home, "true")
     hands.reconciler.round()
     hands.scheduler.round()

@@ -93,9 +93,12 @@ class LocalEngine:
         )
 
     def _work_folders(self) -> str:
-        closed = os.geteuid() == 0 and self._folders.is_closed
-        outside = f"; with isolation by user in {self._folders.outside / 'work'}" if closed else ""
-        return f"{self._folders.home / 'work'}{outside}"
+        return "; with isolation by user in ".join(str(root / "work") for root in self.work_roots())
+
+    def work_roots(self) -> Sequence[Path]:
+        """The folders under which jobs keep their files: those with a user of their own may have another one."""
+        has_outside = os.geteuid() == 0 and self._folders.is_closed
+        return (self._folders.home, self._folders.outside) if has_outside else (self._folders.home,)
 
     @cached_property
     def _gpus(self) -> tuple[tuple[Gpu, ...], str]:
