@@ -51,6 +51,7 @@ from app.web.edge import Edge, RequestMetrics
 from app.web.elsewhere import Elsewhere
 from app.web.identify import CookieSigner, Identify
 from app.web.pages import Pages
+from app.web.peer import Peer
 from app.web.rates import SharedCounts
 from app.web.refusals import Refusals
 from app.web.routes import refuse, routes_of
@@ -116,6 +117,7 @@ def _opened(settings: Settings, datadir: DataDir, db: Database) -> Site:
         datadir=datadir,
         keyring=keyring,
         logs=LogStore(store),
+        store=Peer("The store of the logs", at_once=8, seconds=30),
         pulse=Pulse(db),
         cookie_passwords=cookie_passwords(settings, datadir),
         provider=provider,

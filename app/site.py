@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.keyring import Keyring
     from app.settings import Settings
     from app.stores.logs import LogStore
+    from app.web.peer import Peer
 
 
 def _nobody_works(_name: str) -> None:
@@ -31,6 +32,7 @@ class Site:
     datadir: DataDir
     keyring: Keyring
     logs: LogStore
+    store: Peer  # through which requests read `logs`
     pulse: Pulse
     cookie_passwords: tuple[str, ...]
     provider: Provider  # of sign-in

@@ -16,7 +16,7 @@ from app.events.answers import EventView
 from app.events.models import Event
 from app.web.answer import dumps
 from app.web.ask import Principal
-from app.web.streams import ByteStream
+from app.web.streams import ByteStream, made_in_threads
 
 AT_ONCE = 1000
 MEDIA = "text/csv, application/jsonl"
@@ -39,7 +39,8 @@ def export(db: Database, me: Principal, want: queries.EventFilter, kind: ExportF
             yield _csv_lines([_cells(e) for e in batch]) if kind is ExportFormat.CSV else _json_lines(batch)
 
     media = "text/csv; charset=utf-8" if kind is ExportFormat.CSV else "application/jsonl"
-    return ByteStream(pieces, media, {"Content-Disposition": f'attachment; filename="lattice-events.{kind}"'})
+    headers = {"Content-Disposition": f'attachment; filename="lattice-events.{kind}"'}
+    return ByteStream(lambda: made_in_threads(pieces()), media, headers)
 
 
 def _batches(db: Database, me: Principal, want: queries.EventFilter) -> Iterator[Sequence[Event]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 from app.events import queries as event_queries
@@ -46,8 +47,9 @@ from app.jobs.task_fields import choices_of, to_form_fields
 from app.jobs.task_yaml import dump_task, parse_task
 from app.pools.known import known_pools
 from app.pools.queries import pool_named
+from app.stores.logs import LogState, LogStore
 from app.web.action import Action, Mount, Scope
-from app.web.ask import AfterCommit, Ask
+from app.web.ask import AfterCommit, Ask, FromStore
 from app.web.bodies import YAML
 from app.web.forms import Form
 from app.web.gate import may_see
@@ -153,13 +155,20 @@ def submit_job(ask: Ask, body: JobSubmit) -> AfterCommit[JobDetail]:
     return views.submitted(ask.db, new, pool, body, me)
 
 
-def show_job(ask: Ask, job: Job) -> JobDetail:
+def show_job(ask: Ask, job: Job) -> JobDetail | FromStore[JobDetail]:
     shown = views.detail(ask.db, job, ask.principal)
     if not ask.html:
         return shown
-    tail = logs.tail_text(ask.site.logs, job.id, queries.log_state(ask.db, job.id))
-    whole = {f.name: getattr(shown, f.name) for f in dataclasses.fields(shown)}
-    return JobWithLog(**whole, log_tail=tail, teams=sharing.offered(ask.db, ask.principal) if shown.may.change else [])
+    state, teams = queries.log_state(ask.db, job.id), sharing.offered(ask.db, ask.principal) if shown.may.change else []
+    page = partial(JobWithLog, **{f.name: getattr(shown, f.name) for f in dataclasses.fields(shown)}, teams=teams)
+    if state.size == 0 or job.logs_removed_at is not None:
+        return page(log_tail="")
+    store = ask.site.logs
+
+    def with_tail() -> JobDetail:
+        return page(log_tail=logs.tail_text(store, shown.id, state))
+
+    return FromStore(job.id, with_tail, otherwise=page(log_tail=None), seconds=TAIL_SECONDS)
 
 
 def update_job(ask: Ask, job: Job, body: JobUpdate) -> JobDetail:
@@ -215,25 +224,27 @@ def rerun_job(ask: Ask, job: Job) -> JobDetail:
     return _detail(ask, new.id)
 
 
-def read_logs(ask: Ask, job: Job) -> Text | ByteStream | EventStream:
+def read_logs(ask: Ask, job: Job) -> FromStore[Text | ByteStream | EventStream]:
     """The log as text, as a file, or with `follow=1` as server-sent events that go on until the job has ended."""
     q: LogQuery = ask.query
-    reach = logs.reach_of(ask.db, job, q)
+    site, reach = ask.site, logs.reach_of(ask.db, job, q)
     if q.download:
-        return logs.whole(ask.site.logs, job.id, reach)
+        return FromStore(job.id, partial(logs.whole, site, job.id, reach))
     if not q.follow:
-        return logs.read(ask.site.logs, job.id, reach, q)
+        return FromStore(job.id, partial(logs.read, site.logs, job.id, reach, q))
     if q.attempt is not None:
         raise Invalid.field("attempt", "A log is followed as a whole; leave attempt or follow out.")
-    start = logs.start_of(ask.site.logs, job.id, reach, q, resumed=ask.headers.get("last-event-id", ""))
-    site, job_id = ask.site, job.id
-    return EventStream(lambda: logs.follow(site, job_id, start))
+    return FromStore(job.id, partial(logs.followed, site, job.id, reach, q, ask.headers.get("last-event-id", "")))
 
 
-def find_in_logs(ask: Ask, job: Job) -> LogMatchPage:
+def find_in_logs(ask: Ask, job: Job) -> FromStore[LogMatchPage]:
     """Lines of the log that hold a text, or that look like an error."""
     reach = logs.reach_of(ask.db, job, LogQuery())
-    found = logs.find(ask.site.logs, job.id, reach.state, ask.query)
+    return FromStore(job.id, partial(_found, ask.site.logs, job.id, reach.state, ask.query))
+
+
+def _found(store: LogStore, job_id: str, state: LogState, q: LogMatchQuery) -> LogMatchPage:
+    found = logs.find(store, job_id, state, q)
     return LogMatchPage([LogMatchView(match.offset, match.line) for match in found.items], found.next)
 
 
@@ -259,6 +270,7 @@ def _detail(ask: Ask, job_id: str) -> JobDetail:
 
 
 WRITE = Scope.COMPUTE_WRITE
+TAIL_SECONDS = 5.0  # a job's page waits for the end of its log, and then says that it can't be read
 
 ACTIONS = [
     Action("GET", "/jobs", list_jobs, query=JobQuery, page="jobs/index.html"),

@@ -134,10 +134,13 @@ class JobDetail(JobSummary):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobWithLog(JobDetail):
-    """The page's value: the job, the end of its log for browsers that run no scripts, teams it could be shared with."""
+    """The page's value: the job, the end of its log for browsers that run no scripts, teams it could be shared with.
+
+    `log_tail` is None where the log can't be read now.
+    """
 
     teams: list[TeamChoice]
-    log_tail: str
+    log_tail: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

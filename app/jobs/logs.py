@@ -1,12 +1,15 @@
 """Read jobs' logs for people and programs: pieces, the end, matches, and a stream that follows.
 
 Logs come from the store, where workers have put them; no engine is asked. Offsets are those of the job's whole log.
+What reads the store here blocks, and is called in the store's own threads (`Site.store`), with no session open.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import logging
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -20,9 +23,12 @@ from app.jobs.states import FINAL
 from app.site import Site
 from app.stores.log_search import LogMatches, find_errors, find_text
 from app.stores.logs import LogSlice, LogState, LogStore, frame
-from app.web.problems import Gone, Invalid
-from app.web.streams import ByteStream, Frame, Text
+from app.stores.objects import StoreError
+from app.web.problems import Gone, Invalid, Unavailable
+from app.web.streams import ByteStream, EventStream, Frame, Text
 
+log = logging.getLogger("lattice.jobs")
+NOT_READ = (StoreError, Unavailable)
 FRAME = 64 << 10
 PIECE = 1 << 20  # bytes of a download that are in memory at once
 SOONEST, LATEST = 0.2, 1.0  # seconds between looks of a follower: while the log grows, and while it is silent
@@ -75,15 +81,24 @@ def _read_over_gaps(store: LogStore, job_id: str, reach: Reach, limit: int) -> L
     return LogSlice(reach.start, b"".join(parts), at)
 
 
-def whole(store: LogStore, job_id: str, reach: Reach) -> ByteStream:
-    """Everything that there is so far, however large, as `_read_over_gaps` shows it, read as fast as it is taken."""
+def whole(site: Site, job_id: str, reach: Reach) -> ByteStream:
+    """Everything that there is so far, however large, as `_read_over_gaps` shows it, read as fast as it is taken.
 
-    def pieces() -> Iterator[bytes]:
-        at = reach.start
-        while at < reach.state.size:
-            piece = store.read(job_id, reach.state, at, PIECE)
+    The first piece is read at once: a store that fails is told of by a status, and later on by the file's last line.
+    """
+    first = site.logs.read(job_id, reach.state, reach.start, PIECE)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        piece = first
+        yield _told(piece)
+        while (at := piece.next_offset) < reach.state.size:
+            try:
+                piece = await site.store.call(partial(site.logs.read, job_id, reach.state, at, PIECE))
+            except NOT_READ as error:
+                log.warning("a download of the log of job %s ends at byte %d: %s", job_id, at, error)
+                yield f"\n[Lattice: the log can't be read from byte {at:,} on now; try again]\n".encode()
+                return
             yield _told(piece)
-            at = piece.next_offset
 
     headers = {"Content-Disposition": "attachment", "Cache-Control": "no-store"}
     return ByteStream(pieces, "text/plain; charset=utf-8", headers)
@@ -110,7 +125,14 @@ def _text(piece: LogSlice, reach: Reach) -> Text:
     return Text(piece.data, headers=headers)
 
 
-def start_of(store: LogStore, job_id: str, reach: Reach, q: LogQuery, resumed: str) -> int:
+def followed(site: Site, job_id: str, reach: Reach, q: LogQuery, resumed: str) -> EventStream:
+    """The log from where the follower begins. A byte is read at once: a store that fails is told of by a status."""
+    start = _start_of(site.logs, job_id, reach, q, resumed)
+    site.logs.read(job_id, reach.state, start, 1)
+    return EventStream(lambda: follow(site, job_id, start))
+
+
+def _start_of(store: LogStore, job_id: str, reach: Reach, q: LogQuery, resumed: str) -> int:
     """Where a follower begins: after the last frame that it had, or where it asks to."""
     if resumed.isdecimal() and len(resumed) < 19:
         return min(int(resumed), reach.state.size)
@@ -132,14 +154,22 @@ def tail_text(store: LogStore, job_id: str, state: LogState, lines: int = 200) -
 async def follow(site: Site, job_id: str, offset: int) -> AsyncIterator[Frame]:
     """Frames of whole lines from `offset` on; each one's id is the offset after it. Ends when the job has ended.
 
-    Between looks it holds neither a database connection nor a thread.
+    Between looks it holds neither a database connection nor a thread. Where the store fails it ends without the event
+    `end`, so that its reader comes back.
     """
     pause = SOONEST
     while True:
-        frames, offset, ended = await anyio.to_thread.run_sync(_next_frames, site, job_id, offset)
+        seen = await anyio.to_thread.run_sync(_look, site, job_id, offset)
+        frames: list[Frame] = []
+        if offset < seen.state.size:
+            try:
+                frames, offset = await site.store.call(partial(_next_frames, site.logs, job_id, seen, offset))
+            except NOT_READ as error:
+                log.warning("a follower of the log of job %s is let go at byte %d: %s", job_id, offset, error)
+                return
         for one in frames:
             yield one
-        if ended:
+        if seen.has_ended and offset >= seen.state.size:
             yield Frame("", event="end", id=str(offset))
             return
         pause = SOONEST if frames else min(LATEST, pause * 1.5)
@@ -149,17 +179,28 @@ async def follow(site: Site, job_id: str, offset: int) -> AsyncIterator[Frame]:
 MOST_FRAMES = 16  # read in one look, so that a slow reader holds little
 
 
-def _next_frames(site: Site, job_id: str, offset: int) -> tuple[list[Frame], int, bool]:
-    """The next frames, the offset after them, and whether nothing will follow."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How far a log reaches, and whether it grows no more."""
+
+    state: LogState
+    has_ended: bool
+
+
+def _look(site: Site, job_id: str, offset: int) -> Seen:
+    """A log that was removed has ended where its follower is."""
     with site.db.read() as db:
         job = db.get(Job, job_id)
-        state = queries.log_state(db, job_id)
-    if job is None or job.logs_removed_at is not None:
-        return [], offset, True
-    has_ended = job.state in FINAL
+        if job is None or job.logs_removed_at is not None:
+            return Seen(LogState(offset), has_ended=True)
+        return Seen(queries.log_state(db, job_id), job.state in FINAL)
+
+
+def _next_frames(store: LogStore, job_id: str, seen: Seen, offset: int) -> tuple[list[Frame], int]:
+    """The next frames, and the offset after them."""
     frames: list[Frame] = []
-    while offset < state.size and len(frames) < MOST_FRAMES:
-        piece = frame(site.logs.read(job_id, state, offset, FRAME), state, ended=has_ended)
+    while offset < seen.state.size and len(frames) < MOST_FRAMES:
+        piece = frame(store.read(job_id, seen.state, offset, FRAME), seen.state, ended=seen.has_ended)
         if piece.gap:
             frames.append(_gap_frame(*piece.gap))
             offset = piece.start
@@ -167,7 +208,7 @@ def _next_frames(site: Site, job_id: str, offset: int) -> tuple[list[Frame], int
             break
         offset = piece.next_offset
         frames.append(Frame(_shown(piece.data), id=str(offset)))
-    return frames, offset, has_ended and offset >= state.size
+    return frames, offset
 
 
 def _gap_frame(start: int, end: int) -> Frame:

@@ -103,6 +103,20 @@ class AfterCommit(Generic[T]):
     tell: Callable[[], T]
 
 
+@dataclass(frozen=True, slots=True)
+class FromStore(Generic[T]):
+    """A read's value that is made of what the store holds, once the request's session and thread are free again.
+
+    `id` is the thing's; `tell` makes the value in a thread of the store's and reads nothing from the database.
+    `otherwise` is the value where the store fails, or takes longer than `seconds`; without it, that is a 503.
+    """
+
+    id: str
+    tell: Callable[[], T]
+    otherwise: T | None = None
+    seconds: float | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class Ask:
     site: Site

@@ -1,26 +1,33 @@
 """One request on its way through the house: who asks, whether they may, then the read, or the write.
 
 A read happens in one read session. A write looks up who asks in a read session, then does its work in one write
-transaction (app/web/write.py).
+transaction (app/web/write.py). What the store has to say is asked for when neither is open.
 """
 
 from __future__ import annotations
 
+import logging
+from functools import partial
+from typing import Any
+
+import anyio.to_thread
 from starlette.responses import Response
 
+from app.stores.objects import StoreError
 from app.web import answer
 from app.web.action import Action, Kind, Limit, Mount
+from app.web.ask import FromStore
 from app.web.bodies import read_form
 from app.web.finish import finish
 from app.web.gate import admit
 from app.web.identify import COOKIE, KeyCredential, has_key
 from app.web.origin import is_same_origin, require_same_origin
-from app.web.problems import BadRequest, MethodNotAllowed, Unauthenticated
+from app.web.problems import BadRequest, MethodNotAllowed, Unauthenticated, Unavailable
 from app.web.refuse import refuse
-from app.web.streams import ByteStream, EventStream
-from app.web.visit import Relayed, Result, Visit, arguments
+from app.web.visit import Relayed, Result, Stream, Visit, Waiting, arguments
 from app.web.write import relay, write
 
+log = logging.getLogger("lattice.web")
 KEY_IN_ADDRESS = (
     "An API key does not belong in an address, where logs and histories keep it: send it as "
     "`Authorization: Bearer lk_…`, and revoke this one."
@@ -28,7 +35,7 @@ KEY_IN_ADDRESS = (
 
 
 def respond(visit: Visit) -> Result:
-    """The answer, or what goes on in the event loop: a stream, or a relay for `go_on`."""
+    """The answer, or what goes on in the event loop: a stream, or what `go_on` takes."""
     try:
         result = _respond(visit)
     except Exception as error:
@@ -40,9 +47,31 @@ def respond(visit: Visit) -> Result:
     return _with_rates(visit, result)
 
 
-async def go_on(visit: Visit, relayed: Relayed) -> Response:
-    """A relay's part in the event loop."""
-    return _with_rates(visit, await relay(visit, relayed))
+async def go_on(visit: Visit, begun: Relayed | Waiting) -> Response | Stream:
+    """The part in the event loop: of a relay, and of an answer that waits for the store."""
+    result: Response | Stream | Waiting = await relay(visit, begun) if isinstance(begun, Relayed) else begun
+    if isinstance(result, Waiting):
+        result = await _told(visit, result)
+    return _with_rates(visit, result) if isinstance(result, Response) else result
+
+
+async def _told(visit: Visit, waiting: Waiting) -> Response | Stream:
+    try:
+        value = await _from_store(visit, waiting.value)
+        return value if isinstance(value, Stream) else await anyio.to_thread.run_sync(waiting.finish, value)
+    except Exception as error:
+        return await anyio.to_thread.run_sync(refuse, visit, error)
+
+
+async def _from_store(visit: Visit, value: FromStore[Any]) -> Any:
+    try:
+        return await visit.house.site.store.call(value.tell, value.seconds)
+    except (StoreError, Unavailable) as error:
+        if value.otherwise is None:
+            raise
+        if isinstance(error, StoreError):  # of a deadline the peer itself has told the log
+            log.warning("answered without what the store holds: %s", error)
+        return value.otherwise
 
 
 def _with_rates(visit: Visit, response: Response) -> Response:
@@ -70,7 +99,9 @@ def _respond(visit: Visit) -> Result:
         if not action.writes and action.kind is not Kind.RELAY:
             ask = visit.ask(action, db)
             value = action.handler(ask, *arguments(action, thing, None))
-            return value if isinstance(value, (EventStream, ByteStream)) else finish(visit, ask, value)
+            if isinstance(value, FromStore):
+                return Waiting(value, partial(finish, visit, ask))
+            return value if isinstance(value, Stream) else finish(visit, ask, value)
     return write(visit, action, thing)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Iterable
+from types import UnionType
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -16,7 +17,7 @@ from pydantic.json_schema import JsonSchemaMode
 from app import __version__
 from app.web import answer
 from app.web.action import Action, Kind, Mount
-from app.web.ask import AfterCommit
+from app.web.ask import AfterCommit, FromStore
 from app.web.bodies import YAML
 from app.web.forms import URLENCODED
 from app.web.gate import needed_scope
@@ -56,7 +57,7 @@ MEANINGS = {
     415: "The content type is not one of these.",
     422: "Some fields can't be accepted.",
     429: "Too many of these; `Retry-After` says in how many seconds again.",
-    503: "The database, or the peer that this needs, does not answer, or as much as can be is going on already.",
+    503: "The database, the store or a peer that this needs does not answer, or as much as can be is going on already.",
 }
 
 
@@ -108,16 +109,24 @@ class _Schemas:
         return self._found[f"body.{row.body.__name__}"]
 
 
-def answer_type(row: Action) -> Any:
-    told = typing.get_type_hints(row.handler).get("return")
-    return typing.get_args(told)[0] if typing.get_origin(told) is AfterCommit else told
+def answer_types(row: Action) -> set[Any]:
+    """What the handler's value may be; of one that is made later, what it will be."""
+    return set(_made(typing.get_type_hints(row.handler).get("return")))
+
+
+def _made(told: Any) -> Iterable[Any]:
+    if typing.get_origin(told) in {UnionType, AfterCommit, FromStore}:
+        for part in typing.get_args(told):
+            yield from _made(part)
+    else:
+        yield told
 
 
 def _adapter(row: Action) -> TypeAdapter[Any] | None:
-    kind = answer_type(row)
-    parts = set(typing.get_args(kind)) or {kind}
-    if kind is type(None) or parts & {Text, EventStream, ByteStream}:
+    kinds = answer_types(row)
+    if kinds & {type(None), Text, EventStream, ByteStream}:
         return None
+    (kind,) = kinds
     return TypeAdapter(kind)
 
 
@@ -207,15 +216,14 @@ def _success(row: Action, schemas: _Schemas) -> dict[str, Any]:
 
 
 def _content(row: Action, schemas: _Schemas) -> dict[str, Any]:
-    kind = answer_type(row)
-    parts = set(typing.get_args(kind)) or {kind}
+    kinds = answer_types(row)
     content: dict[str, Any] = {}
-    if Text in parts:
+    if Text in kinds:
         media = row.media or "text/plain"
         content[media] = {"schema": {"type": "object" if media == YAML else "string"}}  # a schema is of what is read
-    if ByteStream in parts:
+    if ByteStream in kinds:
         content.update((media, {"schema": {"type": "string"}}) for media in (row.media or "").split(", "))
-    if EventStream in parts or row.kind is Kind.STREAM:
+    if EventStream in kinds or row.kind is Kind.STREAM:
         content["text/event-stream"] = {"schema": {}}  # some readers take it for text, others for events
     return content or {"application/json": {"schema": schemas.answer(row)}}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from functools import partial
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -11,15 +13,16 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlmodel import Session
 from starlette.responses import Response
 
+from app.stores.objects import StoreError
 from app.web import answer
 from app.web.action import Action, Role
-from app.web.ask import Actor
+from app.web.ask import Actor, Ask, FromStore
 from app.web.elsewhere import OwnOrganization
 from app.web.fields import own_path
 from app.web.forms import Form, FormFields
 from app.web.problems import Conflict, Forbidden, NotFound, Problem, Unavailable
 from app.web.refusals import Attempt
-from app.web.visit import Visit, arguments
+from app.web.visit import Visit, Waiting, arguments
 
 log = logging.getLogger("lattice.web")
 NOT_REACHED = (OperationalError, NoConnectionFree)
@@ -28,6 +31,10 @@ FORM_STATUSES = {400, 409, 422}
 
 def database_unavailable() -> Unavailable:
     return Unavailable("The database can't be reached or is busy; try again.", headers={"Retry-After": "2"})
+
+
+def store_unavailable() -> Unavailable:
+    return Unavailable("The store of the logs can't be read now; try again.", headers={"Retry-After": "5"})
 
 
 def refuse(visit: Visit, error: Exception) -> Response:
@@ -41,10 +48,13 @@ def refuse(visit: Visit, error: Exception) -> Response:
     if isinstance(error, NOT_REACHED):
         log.error("the database did not answer", exc_info=error)
         return visit.endpoint.problem(visit.request, database_unavailable(), None)
+    if isinstance(error, StoreError):
+        log.error("the store failed", exc_info=error)
+        return visit.endpoint.problem(visit.request, store_unavailable(), visit.me)
     raise error
 
 
-def refuse_write(visit: Visit, action: Action, error: Exception) -> Response:
+def refuse_write(visit: Visit, action: Action, error: Exception) -> Response | Waiting:
     """The same for a write; a mistake in a form is shown in it."""
     if isinstance(error, Problem) and visit.html and error.status in FORM_STATUSES:
         if action.form:
@@ -78,7 +88,7 @@ def _note(visit: Visit, problem: Problem) -> None:
         log.error("a refused %s of %s is not in the trail", what, who, exc_info=error)
 
 
-def _form_again(visit: Visit, action: Action, problem: Problem) -> Response:
+def _form_again(visit: Visit, action: Action, problem: Problem) -> Response | Waiting:
     """The form's page, under its own address, where a reload shows the form. A list keeps its filters if it can."""
     page = visit.house.actions["GET", str(action.form)]
     form = _rejected(visit, action, problem)
@@ -92,13 +102,17 @@ def _form_again(visit: Visit, action: Action, problem: Problem) -> Response:
     return _page_with(visit, page, address, form, problem.status)
 
 
-def _page_with(visit: Visit, page: Action, address: str, form: Form, status: int) -> Response:
-    assert page.page is not None
+def _page_with(visit: Visit, page: Action, address: str, form: Form, status: int) -> Response | Waiting:
     with visit.house.site.db.read() as db:
         ask = visit.ask(page, db, address=address)
         value = page.handler(ask, *arguments(page, visit.thing(db, page), None))
-        response = visit.house.html.page(visit.request, ask, page.page, value, status=status, form=form)
-    response.headers["HX-Replace-Url"] = quote(address, safe=answer.URL_SAFE)
+        draw = partial(_drawn, visit, ask, form, status)
+        return Waiting(value, draw) if isinstance(value, FromStore) else draw(value)
+
+
+def _drawn(visit: Visit, ask: Ask, form: Form, status: int, value: Any) -> Response:
+    response = visit.house.html.page(visit.request, ask, str(ask.action.page), value, status=status, form=form)
+    response.headers["HX-Replace-Url"] = quote(ask.url, safe=answer.URL_SAFE)
     return response
 
 

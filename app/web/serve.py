@@ -29,8 +29,7 @@ from app.web.limits import Limits
 from app.web.problems import Problem, Unauthenticated
 from app.web.refusals import Refusals
 from app.web.streaming import OpenStreams, head_alone, streamed
-from app.web.streams import ByteStream, EventStream
-from app.web.visit import Relayed, Visit
+from app.web.visit import Relayed, Stream, Visit, Waiting
 
 FindPrincipal = Callable[[Session, Credential, datetime], Principal | None]
 
@@ -75,11 +74,11 @@ class Endpoint:
                 return self.problem(request, problem, None)
         visit = Visit(self, request, received)
         result = await anyio.to_thread.run_sync(respond, visit)
-        if isinstance(result, Relayed):
+        if isinstance(result, Relayed | Waiting):
             result = await go_on(visit, result)
-        return self._stream(visit, result) if isinstance(result, (EventStream, ByteStream)) else result
+        return self._stream(visit, result) if isinstance(result, Stream) else result
 
-    def _stream(self, visit: Visit, stream: EventStream | ByteStream) -> Response:
+    def _stream(self, visit: Visit, stream: Stream) -> Response:
         if visit.request.method == "HEAD":
             return head_alone(stream)
         try:

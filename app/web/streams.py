@@ -28,9 +28,9 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class ByteStream:
-    """A body made piece by piece, in a thread: `pieces()` opens short sessions and holds none between pieces."""
+    """A body made piece by piece: `pieces()` opens short sessions and holds none, and no thread, between pieces."""
 
-    pieces: Callable[[], Iterator[bytes]]
+    pieces: Callable[[], AsyncIterator[bytes]]
     media: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -56,12 +56,16 @@ class EventStream:
     frames: Callable[[], AsyncIterator[Frame]]
 
 
+async def made_in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while (piece := await anyio.to_thread.run_sync(next, pieces, None)) is not None:
+        yield piece
+
+
 async def read_on(stream: ByteStream, still_stands: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
     """The stream's pieces, until its end or its principal's."""
-    pieces = stream.pieces()
     loop = asyncio.get_running_loop()
     checked = loop.time()
-    while (piece := await anyio.to_thread.run_sync(next, pieces, None)) is not None:
+    async for piece in stream.pieces():
         yield piece
         if loop.time() - checked >= RECHECK_SECONDS:
             checked = loop.time()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -13,7 +14,7 @@ from starlette.responses import Response
 
 from app.db import utcnow
 from app.web.action import Action
-from app.web.ask import Ask, Principal
+from app.web.ask import Ask, FromStore, Principal
 from app.web.bodies import Received, validated
 from app.web.fields import own_path
 from app.web.forms import FormFields
@@ -35,7 +36,16 @@ class Relayed:
     claim: Claim | None
 
 
-Result = Response | EventStream | ByteStream | Relayed
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An answer for which the store is read first; `finish` makes it of what was read, in a thread."""
+
+    value: FromStore[Any]
+    finish: Callable[[Any], Response]
+
+
+Stream = EventStream | ByteStream
+Result = Response | Stream | Relayed | Waiting
 
 
 class Visit:

@@ -24,7 +24,7 @@ from app.web.gate import admit, load_thing
 from app.web.idempotency import Claim
 from app.web.problems import Conflict, Problem, Unauthenticated
 from app.web.refuse import refuse_write
-from app.web.visit import Relayed, Result, Visit, arguments
+from app.web.visit import Relayed, Result, Visit, Waiting, arguments
 
 
 def write(visit: Visit, action: Action, thing: Any) -> Result:
@@ -40,7 +40,8 @@ def write(visit: Visit, action: Action, thing: Any) -> Result:
         return refuse_write(visit, action, problem)
 
 
-async def relay(visit: Visit, relayed: Relayed) -> Response:
+async def relay(visit: Visit, relayed: Relayed) -> Response | Waiting:
+    response: Response | Waiting
     ask, thing_id = relayed.ask, None
     try:
         value = await ask.action.handler(ask, *relayed.arguments)
