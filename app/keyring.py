@@ -92,9 +92,6 @@ class Keyring:
         except InvalidToken:
             raise KeyringError(f"A secret that key {sealed.fingerprint} should open is damaged.") from None
 
-    def needs_rewrap(self, fingerprint: str) -> bool:
-        return fingerprint != self.newest
-
     def check(self, db: Database) -> None:
         """Raise SettingsError where a stored secret's key is missing."""
         from app.rewrap import stored_fingerprints

@@ -85,8 +85,3 @@ def following(db: Session, me: Principal, after: int, limit: int = BATCH) -> Seq
 
 def last_seq(db: Session) -> int:
     return db.exec(select(func.max(Event.seq))).one() or 0
-
-
-def of_subject(db: Session, me: Principal, subject_id: str, limit: int = 200) -> Sequence[Event]:
-    """Oldest first."""
-    return db.exec(visible(me).where(Event.subject_id == subject_id).order_by(col(Event.seq)).limit(limit)).all()

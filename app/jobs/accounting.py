@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from app.engines.protocol import Offer, Share
 from app.jobs.needs import Alternative
 from app.jobs.resources import same_model
-
-HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +40,6 @@ def _holds(offer: Offer, needs: Alternative) -> bool:
     return enough and (
         not needs.gpu_model or (same_model(offer.gpu_model or "", needs.gpu_model) and offer.gpus >= needs.gpus)
     )
-
-
-def attempt_cost(price_per_hour: int, started_at: datetime | None, finished_at: datetime) -> int:
-    """Micro-credits for a whole attempt, rounded once, half up; one that never started costs nothing."""
-    lasted = max(finished_at - started_at, timedelta()) if started_at else timedelta()
-    microseconds = lasted // timedelta(microseconds=1)
-    return (2 * price_per_hour * microseconds + 3_600_000_000) // 7_200_000_000
-
-
-def gpu_hours(gpus: int, started_at: datetime | None, finished_at: datetime) -> float:
-    return gpus * (max(finished_at - started_at, timedelta()) / HOUR) if started_at else 0.0
 
 
 def credits_text(micro_credits: int) -> str:

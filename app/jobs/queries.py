@@ -17,7 +17,7 @@ from sqlmodel import Session
 from app.accounts.models import User
 from app.accounts.teams.models import TeamMember
 from app.jobs.ids import first_id_at
-from app.jobs.models import ATTEMPT, JOB, LOG, SECRET, TOTAL, JobState, Visibility
+from app.jobs.models import ATTEMPT, JOB, LOG, TOTAL, JobState, Visibility
 from app.jobs.states import FINAL
 from app.pools.models import POOL
 from app.stores.logs import LogState
@@ -233,11 +233,6 @@ def names_of(db: Session, reader: Reader, job_ids: Iterable[str]) -> dict[str, s
 def summary(db: Session, job_id: str) -> Row[Any]:
     """One job's row as lists have it. The caller has already been let in to the job."""
     return db.execute(_SUMMARIES.where(JOB.c.id == job_id)).one()
-
-
-def secret_names(db: Session, job_id: str) -> list[str]:
-    query = select(SECRET.c.name).where(SECRET.c.job_id == job_id).order_by(SECRET.c.name)
-    return [str(name) for name in db.execute(query).scalars()]
 
 
 def attempts(db: Session, job_id: str) -> list[Row[Any]]:

@@ -24,7 +24,6 @@ from app.pools.models import NodePool
 from app.pools.shares import dump_shares
 from app.web.ask import Actor
 
-STEPS = (60, 300, 900, 3_600, 21_600)  # seconds
 MOVED_BY = timedelta(seconds=60)  # an estimate is stored anew when it moved by more than this
 
 _AT_ONCE = 500
@@ -49,22 +48,12 @@ class Placing:
     @classmethod
     def of(cls, queue: Sequence[Row[Any]], made: Plan) -> Placing:
         """Of the plan, what differs from the rows."""
-        reasons = {job_id: _steady(reason) for job_id, reason in made.reasons.items()}
-        waiting = [row for row in queue if row.id in reasons]
+        waiting = [row for row in queue if row.id in made.reasons]
         return cls(
             placements=made.placements,
-            reasons={row.id: reasons[row.id] for row in waiting if _differs(row, reasons[row.id])},
+            reasons={row.id: made.reasons[row.id] for row in waiting if _differs(row, made.reasons[row.id])},
             starts={row.id: made.starts.get(row.id) for row in waiting if _moved(row, made.starts.get(row.id))},
         )
-
-
-def _steady(reason: Reason) -> Reason:
-    """A span that shrinks second by second is rounded down, so that a row is not written again each second."""
-    span = reason.args.get("fits_within")
-    if not isinstance(span, int):
-        return reason
-    step = max((s for s in STEPS if s <= span), default=0)
-    return Reason(reason.code, {**reason.args, "fits_within": span // step * step if step else None})
 
 
 def _differs(row: Row[Any], reason: Reason) -> bool:

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 from app.engines.protocol import Offer, Share
-from app.jobs.accounting import Taken, attempt_cost, credits_text, gpu_hours, hourly_price, taken
+from app.jobs.accounting import Taken, credits_text, hourly_price, taken
 from app.jobs.needs import Alternative
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CREDIT = 1_000_000
 
 
@@ -30,19 +27,6 @@ def test_the_cheapest_offer_that_is_large_enough() -> None:
     assert hourly_price(needs, 2, offers) == 40 * CREDIT
     assert hourly_price(needs, 1, [offer(0)]) == 0
     assert hourly_price(needs, 1, []) is None
-
-
-def test_an_attempt_is_rounded_once() -> None:
-    assert attempt_cost(3 * CREDIT, NOW, NOW + timedelta(minutes=20)) == CREDIT
-    assert attempt_cost(1, NOW, NOW + timedelta(minutes=30)) == 1
-    assert attempt_cost(1, NOW, NOW + timedelta(minutes=29)) == 0
-    assert attempt_cost(CREDIT, None, NOW) == 0
-    assert attempt_cost(CREDIT, NOW, NOW - timedelta(seconds=1)) == 0
-
-
-def test_gpu_hours() -> None:
-    assert gpu_hours(8, NOW, NOW + timedelta(minutes=30)) == 4.0
-    assert gpu_hours(8, None, NOW) == 0.0
 
 
 def test_credits_as_text() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from app import events
 from app.accounts import queries, service
@@ -79,13 +79,3 @@ def _bring_up_to_date(db: Session, user: User, person: Person) -> None:
         user.email = person.email
     db.add(user)
     db.flush()
-
-
-def users_by_subject(db: Session, provider: str, subjects: list[str]) -> dict[str, str]:
-    """Our user ids of those subjects that are linked."""
-    rows = db.exec(
-        select(Identity.subject, Identity.user_id).where(
-            Identity.provider == provider, col(Identity.subject).in_(subjects)
-        )
-    )
-    return dict(rows.all())

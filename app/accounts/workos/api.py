@@ -60,9 +60,6 @@ class Api:
     def post(self, shape: type[S], *path: str, body: Mapping[str, Any]) -> S:
         return self._read(shape, self._call("POST", path, body=body))
 
-    def put(self, shape: type[S], *path: str, body: Mapping[str, Any]) -> S:
-        return self._read(shape, self._call("PUT", path, body=body))
-
     def do(self, method: str, *path: str, body: Mapping[str, Any] | None = None) -> None:
         """A call whose answer does not matter."""
         self._call(method, path, body=body)
