@@ -134,6 +134,7 @@ class SharedCounts(Storage):
             due = [(key, w, w.here) for key, w in self._windows.items() if w.here - w.told >= self._step(key)]
         if not due:
             return
+        due.sort(key=lambda one: (one[0], one[1].ends_at))  # so that two replicas never wait crosswise
         with self._db.write() as db:
             totals = [_add(db, key, window, here) for key, window, here in due]
             db.connection().execute(FORGET, {"now": int(now)})

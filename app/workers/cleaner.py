@@ -6,6 +6,7 @@ folders are removed by the reconciler of their pool, on the machine where they a
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Table, delete, exists, select, update
@@ -122,5 +123,5 @@ def _delete_jobs(db: Session, jobs: list[HeldJob]) -> None:
     for part in _PARTS:
         db.connection().execute(delete(part).where(part.c.job_id.in_(ids)))
     db.connection().execute(delete(JOB).where(JOB.c.id.in_(ids)))
-    for job in jobs:
-        count(db, {(job.organization_id, job.pool_id, job.state): -1})
+    gone = Counter((job.organization_id, job.pool_id, job.state) for job in jobs)
+    count(db, {total: -number for total, number in gone.items()})
