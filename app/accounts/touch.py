@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import update
@@ -58,18 +58,28 @@ class Touches:
         self.write()
 
     def write(self) -> None:
+        """Write what was noted; where that fails it is noted still."""
         with self._lock:
             noted, self._noted = self._noted, {}
         if not noted:
             return
+        try:
+            self._store(noted)
+        except Exception:
+            with self._lock:
+                self._noted = {**noted, **self._noted}  # of those used meanwhile the newer note counts
+            raise
+        times = {used: at for used, (at, _) in noted.items()}
+        newest = max(times.values())
+        self._written = {k: v for k, v in {**self._written, **times}.items() if newest - v < ONCE_IN}
+
+    def _store(self, noted: Mapping[str, tuple[datetime, str]]) -> None:
+        """In the order of their ids, so that two replicas never wait crosswise."""
         with self._db.write() as db:
-            for used, (at, ip) in noted.items():
+            for used, (at, ip) in sorted(noted.items()):
                 if used.startswith("key_"):
                     seen = {"last_used_at": at, **({"last_used_ip": ip} if ip else {})}
                     db.connection().execute(update(ApiKey).where(col(ApiKey.id) == used).values(**seen))
                 else:
                     seen = {"last_seen_at": at, **({"last_seen_ip": ip} if ip else {})}
                     db.connection().execute(update(SignInSession).where(col(SignInSession.id) == used).values(**seen))
-        times = {used: at for used, (at, _) in noted.items()}
-        newest = max(times.values())
-        self._written = {k: v for k, v in {**self._written, **times}.items() if newest - v < ONCE_IN}

@@ -16,7 +16,7 @@ from app.db import utcnow
 from app.site import Site
 from app.web.action import Role
 from app.web.ask import Actor
-from tests.conftest import House
+from tests.conftest import HOME, House
 from tests.peers import wait_until
 
 KEYS = "/api/v1/api-keys"
@@ -184,6 +184,29 @@ def test_last_used_is_written_down(house: House, admin: TestClient) -> None:
     bearer(house, key["secret"]).get("/api/v1/auth/me")
     house.app.state.touches.write()
     assert admin.get(f"{KEYS}/{key['id']}").json()["last_used_at"] is not None
+
+
+def test_last_used_is_kept_while_it_can_not_be_written(
+    house: House, admin: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = made(admin), made(admin)
+    for key in (one, other):
+        bearer(house, key["secret"]).get("/api/v1/auth/me")
+
+    def away() -> None:
+        headers = {"Authorization": f"Bearer {other['secret']}"}
+        elsewhere = TestClient(house.app, base_url=HOME, client=("203.0.113.7", 1), headers=headers)
+        house.clients.append(elsewhere)
+        elsewhere.get("/api/v1/auth/me")  # meanwhile
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.site.db, "write", away)
+        with pytest.raises(ConnectionError):
+            house.app.state.touches.write()
+    house.app.state.touches.write()
+    seen = [admin.get(f"{KEYS}/{key['id']}").json()["last_used_ip"] for key in (one, other)]
+    assert seen == ["testclient", "203.0.113.7"]
 
 
 def test_keys_are_listed_by_owner(house: House, admin: TestClient, member: TestClient) -> None:
