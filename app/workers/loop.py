@@ -75,8 +75,9 @@ class Workers:
         """Ask all to end after their round and wait, in all, about that long. Jobs go on; only the workers end."""
         for loop in self._loops.values():
             loop.end()
+        deadline = time.monotonic() + seconds
         for loop in self._loops.values():
-            loop.join(seconds)
+            loop.join(max(0.0, deadline - time.monotonic()))
 
 
 class _Loop(threading.Thread):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -76,6 +77,33 @@ def test_a_round_leaves_a_beat(db: Database) -> None:
 def test_what_is_done_now_and_then_is_due_after_a_while_or_when_the_clock_went_back(ago: int, due: bool) -> None:
     now = utcnow()
     assert is_due(now - timedelta(seconds=ago), now, timedelta(seconds=60)) is due
+
+
+class Stuck(Rounds):
+    """Its first round lasts until it is let go."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.free = threading.Event()
+
+    def round(self) -> float:
+        super().round()
+        self.free.wait(60)
+        return 1.0
+
+
+def test_workers_that_do_not_end_are_waited_for_together(db: Database) -> None:
+    stuck = [Stuck(f"stuck-{n}") for n in range(5)]
+    workers = Workers(db, "host", stuck)
+    workers.start()
+    assert all(worker.reaches(1) for worker in stuck)
+    began = time.monotonic()
+    workers.stop(0.5)
+    assert time.monotonic() - began < 2.0
+    for worker in stuck:
+        worker.free.set()
+    workers.stop()
 
 
 def test_a_worker_that_a_server_has_no_more_is_not_silent(db: Database) -> None:
