@@ -73,6 +73,7 @@ class Reconciler:
         with self._db.read() as db:
             attempts = open_attempts(db, self._organization_id, self._pool_id)
             self._fault = known_pool(db, self._pool_id).fault
+        self._failed = {a.id: self._failed[a.id] for a in attempts if a.id in self._failed}
         if not attempts:
             return 1.0
         outcome = Outcome(now)

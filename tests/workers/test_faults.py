@@ -82,6 +82,20 @@ def test_a_job_that_can_not_be_started_now_says_so_and_is_tried_again(
     assert len(attempts(site, job_id)) == 1
 
 
+def test_what_failed_to_start_is_forgotten_when_it_is_stopped_or_refused(
+    site: Site, home: Home, troubled: Hands, meddling: Meddling
+) -> None:
+    stopped, refused = submit(site, home, "true"), submit(site, home, "true")
+    meddling.before["submit"] = down
+    troubled.turn()
+    assert len(troubled.reconciler._failed) == 2
+    stop(site, home, stopped)
+    meddling.before["submit"] = refuse
+    troubled.until_ended(stopped, refused)
+    troubled.turn()
+    assert troubled.reconciler._failed == {}
+
+
 def test_a_job_that_the_engine_refuses_fails_and_says_why(
     site: Site, home: Home, troubled: Hands, meddling: Meddling
 ) -> None:
