@@ -170,6 +170,7 @@ def test_list_show_logs_and_stop(signed_in: Terminal) -> None:
     assert whole.splitlines() == [*map(str, range(1, 2001)), "end"]
     assert signed_in.out("jobs", "logs", done, "--follow").rstrip("\n") == whole
     assert signed_in.out("jobs", "logs", done, "--tail", "2") == "2000\nend"
+    assert "--tail" in signed_in.run("jobs", "logs", done, "--tail", "0", status=2)[1]
     listed = signed_in.out("jobs", "list", "--state", "succeeded", "--limit", "300")
     assert listed.startswith("ID ") and f"{done}  many-lines" in listed and "\x1b" not in listed
     assert "many-lines" in signed_in.out("jobs", "show", done)

@@ -170,7 +170,7 @@ def show(job: JobId, url: Url = "", json: Json = False) -> None:
 def logs(
     job: JobId,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job ends.")] = False,
-    tail: Annotated[int | None, typer.Option("--tail", help="Only the last lines.", min=0)] = None,
+    tail: Annotated[int | None, typer.Option("--tail", help="Only the last lines.", min=1)] = None,
     url: Url = "",
     json: Json = False,
 ) -> None:
