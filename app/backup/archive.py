@@ -45,6 +45,7 @@ def back_up(settings: Settings, folder: DataDir, file: Path, passphrase: str) ->
             os.fsync(raw.fileno())
             size = raw.tell()
         draft.replace(file)
+        _keep_name(file.parent)
     except OSError as wrong:
         raise BackupError(f"The backup can't be written to {file}: {wrong.strerror}.") from None
     finally:
@@ -144,6 +145,15 @@ def _empty(folder: Path) -> None:
             shutil.rmtree(entry)
         else:
             entry.unlink()
+
+
+def _keep_name(folder: Path) -> None:
+    """A new name is on the disk once its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -9,8 +9,10 @@ is the two lines. Each file has a salt and so a key of its own, so a nonce is ne
 
 from __future__ import annotations
 
+import errno
 import hmac
 import json
+import os
 import secrets
 import unicodedata
 from dataclasses import asdict, dataclass
@@ -40,7 +42,7 @@ class _Parameters:
 
 
 class SealedWriter(BufferedIOBase):
-    """Write-only; the file is whole only after `close`."""
+    """Write-only; the file is whole only after `close`. Raises OSError where not all of it can be written."""
 
     def __init__(self, raw: IO[bytes], passphrase: str, *, cost: int = COST) -> None:
         parameters = _Parameters(cost, 8, 1, secrets.token_hex(16), CHUNK)
@@ -51,7 +53,7 @@ class SealedWriter(BufferedIOBase):
         self._cipher = _cipher(key)
         self._waiting = bytearray()
         self._number = 0
-        raw.write(self._header)
+        self._put(self._header)
 
     def writable(self) -> bool:
         return True
@@ -66,12 +68,23 @@ class SealedWriter(BufferedIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            self._seal(bytes(self._waiting), last=True)
-            super().close()
+            try:
+                self._seal(bytes(self._waiting), last=True)
+            finally:
+                super().close()
 
     def _seal(self, chunk: bytes, *, last: bool) -> None:
-        self._raw.write(self._cipher.encrypt(_nonce(self._number, last), chunk, self._header))
+        self._put(self._cipher.encrypt(_nonce(self._number, last), chunk, self._header))
         self._number += 1
+
+    def _put(self, data: bytes) -> None:
+        """Write all of it: on a disk that is nearly full, an unbuffered file takes a part and says so by a number."""
+        left = memoryview(data)
+        while left:
+            taken = self._raw.write(left)
+            if not taken:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            left = left[taken:]
 
 
 class SealedReader(BufferedIOBase):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import resource
 import stat
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +181,27 @@ def test_a_failed_backup_leaves_the_last_one(site: Site, tmp_path: Path) -> None
     assert file.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "data", "lattice.db", "lattice.db-shm", "lattice.db-wal"]
     assert not (site.datadir.path / ".backup").exists()
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file of this process grows beyond that; as on a full disk, the last write takes only a part."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_backup_without_room_for_its_last_bytes_leaves_the_last_one(site: Site, tmp_path: Path) -> None:
+    site.logs.append("job_1", LogState(), b"line\n" * 300_000)
+    file = saved(site, tmp_path / "b")
+    before = file.read_bytes()
+    with room_for(len(before) - 100), pytest.raises(BackupError, match=r"^The backup can't be written to .*/b: .*\.$"):
+        saved(site, file)
+    assert file.read_bytes() == before
+    assert not list(tmp_path.glob(".b*"))
 
 
 @pytest.mark.parametrize("program", ["pg_dump", "pg_restore"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,30 @@ def head_of(file: bytes) -> int:
 def test_what_went_in_comes_out(size: int) -> None:
     data = (b"0123456789abcde" * (size // 15 + 1))[:size]
     assert opened(sealed(data)) == data
+
+
+class Reluctant(io.BytesIO):
+    """A file that takes a part of what it is given, as one without a buffer may, up to its size."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def write(self, data: Any) -> int:
+        return super().write(memoryview(data)[: min(70_001, self.size - self.tell())])
+
+
+def test_what_is_taken_in_parts_is_whole_in_the_end() -> None:
+    raw = Reluctant(10 * CHUNK)
+    with SealedWriter(raw, "right", cost=CHEAP) as writer:
+        writer.write(bytes(2 * CHUNK + 5))
+    assert opened(raw.getvalue()) == bytes(2 * CHUNK + 5)
+
+
+@pytest.mark.parametrize("room", [5, CHUNK // 2, CHUNK + CHUNK // 2])
+def test_a_file_that_takes_no_more_is_an_error(room: int) -> None:
+    with pytest.raises(OSError, match="error"), SealedWriter(Reluctant(room), "right", cost=CHEAP) as writer:
+        writer.write(bytes(CHUNK + CHUNK // 2))
 
 
 def test_one_file_never_equals_another() -> None:
