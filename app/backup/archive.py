@@ -19,6 +19,7 @@ from pathlib import Path
 
 from app import __version__, migrate
 from app.backup import databases
+from app.backup.draft import draft_of, target_of
 from app.backup.errors import BackupError
 from app.backup.sealed_file import SealedWriter
 from app.datadir import HOST_ID, DataDir
@@ -37,40 +38,32 @@ def back_up(settings: Settings, folder: DataDir, file: Path, passphrase: str) ->
     """Write the backup; its size in bytes. The file has its name only when it is complete."""
     if migrate.is_needed(settings.database):
         raise BackupError("The database's schema is not this version's; run `lattice server migrate` first.")
-    draft = file.with_name(f".{file.name}.part")
     try:
-        with _private(draft) as raw:
-            _write(settings, folder, raw, passphrase)
-            raw.flush()
-            os.fsync(raw.fileno())
-            size = raw.tell()
-        draft.replace(file)
-        _keep_name(file.parent)
+        target = target_of(file)
+        with staging(folder, BACKUP_STAGE) as stage, draft_of(target) as raw:
+            _write(settings, folder, stage, raw, passphrase)
+            return raw.tell()
     except OSError as wrong:
-        raise BackupError(f"The backup can't be written to {file}: {wrong.strerror}.") from None
-    finally:
-        draft.unlink(missing_ok=True)
-    return size
+        raise BackupError(f"The backup can't be written to {file}: {wrong.strerror or wrong}.") from None
 
 
-def _write(settings: Settings, folder: DataDir, raw: io.FileIO, passphrase: str) -> None:
+def _write(settings: Settings, folder: DataDir, stage: Path, raw: io.FileIO, passphrase: str) -> None:
     now = utcnow()
-    with staging(folder, BACKUP_STAGE) as stage:
-        databases.snapshot(settings.database, stage / DATABASE)
-        with SealedWriter(raw, passphrase) as sealed, tarfile.open(fileobj=sealed, mode="w|") as tar:
-            manifest = {
-                "format": FORMAT,
-                "lattice": __version__,
-                "made_at": now.isoformat(),
-                "database": databases.kind_of(settings.database),
-                "schema": migrate.head(),
-            }
-            _add(tar, MANIFEST, json.dumps(manifest).encode(), now)
-            with (stage / DATABASE).open("rb") as copy:
-                tar.addfile(_entry(DATABASE, (stage / DATABASE).stat().st_size, now), copy)
-            for name, text in _small_files(settings, folder):
-                _add(tar, name, text.encode(), now)
-            _add_objects(tar, open_store(settings.lattice_store or folder.files), now)
+    databases.snapshot(settings.database, stage / DATABASE)
+    with SealedWriter(raw, passphrase) as sealed, tarfile.open(fileobj=sealed, mode="w|") as tar:
+        manifest = {
+            "format": FORMAT,
+            "lattice": __version__,
+            "made_at": now.isoformat(),
+            "database": databases.kind_of(settings.database),
+            "schema": migrate.head(),
+        }
+        _add(tar, MANIFEST, json.dumps(manifest).encode(), now)
+        with (stage / DATABASE).open("rb") as copy:
+            tar.addfile(_entry(DATABASE, (stage / DATABASE).stat().st_size, now), copy)
+        for name, text in _small_files(settings, folder):
+            _add(tar, name, text.encode(), now)
+        _add_objects(tar, open_store(settings.lattice_store or folder.files), now)
 
 
 def _small_files(settings: Settings, folder: DataDir) -> Iterator[tuple[str, str]]:
@@ -145,19 +138,3 @@ def _empty(folder: Path) -> None:
             shutil.rmtree(entry)
         else:
             entry.unlink()
-
-
-def _keep_name(folder: Path) -> None:
-    """A new name is on the disk once its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _private(path: Path) -> Iterator[io.FileIO]:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb", buffering=0) as raw:
-        yield raw

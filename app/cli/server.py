@@ -49,11 +49,14 @@ def backup(
     """Write database, logs and keys into one encrypted file. The server may go on serving."""
     from app.backup.archive import back_up
     from app.cli.passphrase import new_passphrase
+    from app.cli.signals import signals_unwind
     from app.datadir import DataDir
     from app.settings import load_settings
 
     settings = load_settings()
-    size = back_up(settings, DataDir.at(settings.lattice_data_dir), file, new_passphrase(passphrase_file))
+    passphrase = new_passphrase(passphrase_file)
+    with signals_unwind():
+        size = back_up(settings, DataDir.at(settings.lattice_data_dir), file, passphrase)
     print(f"{file}: {size:,} bytes. It opens with the passphrase alone; keep both, apart.")
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +17,8 @@ from typing import Any
 import pytest
 
 from app.backup import databases
-from app.backup.archive import back_up
+from app.backup.archive import BACKUP_STAGE, back_up, staging
+from app.backup.draft import draft_of
 from app.backup.errors import BackupError
 from app.backup.restoring import restore
 from app.backup.sealed_file import SealedReader
@@ -26,6 +31,7 @@ from app.settings import Settings
 from app.site import Site
 from app.stores.logs import CELL, LogState
 from app.stores.objects import open_store
+from tests.peers import ROOT
 from tests.peers.postgres import Postgres
 
 WORDS = "correct horse battery staple"
@@ -202,6 +208,52 @@ def test_a_backup_without_room_for_its_last_bytes_leaves_the_last_one(site: Site
         saved(site, file)
     assert file.read_bytes() == before
     assert not list(tmp_path.glob(".b*"))
+
+
+def test_two_backups_to_one_file_at_once_do_not_touch_each_other(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "b"
+    with draft_of(file) as raw:
+        raw.write(b"another server's")
+        saved(site, file)
+        assert len(list(tmp_path.glob(".b.*"))) == 1
+        with staging(site.datadir, BACKUP_STAGE), pytest.raises(BackupError, match="Another backup"):
+            saved(site, file)
+    assert file.read_bytes() == b"another server's"
+    assert not list(tmp_path.glob(".b*"))
+
+
+def test_what_a_killed_backup_left_is_removed_by_the_next(site: Site, tmp_path: Path) -> None:
+    (tmp_path / ".b.12345678.part").write_bytes(b"half")
+    (tmp_path / ".bee.12345678.part").write_bytes(b"another's")
+    saved(site, tmp_path / "b")
+    assert [p.name for p in tmp_path.glob(".b*")] == [".bee.12345678.part"]
+
+
+def test_a_backup_follows_a_link_and_replaces_only_a_regular_file(site: Site, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "to-pipe").symlink_to("pipe")
+    for wrong in ("pipe", "to-pipe", "data"):
+        with pytest.raises(BackupError, match="is there and is not a regular file"):
+            saved(site, tmp_path / wrong)
+    assert (tmp_path / "pipe").is_fifo() and (tmp_path / "to-pipe").is_symlink()
+    (tmp_path / "link").symlink_to("b")
+    saved(site, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "b").stat().st_size > 0
+
+
+def test_a_backup_that_is_told_to_end_leaves_no_draft(tmp_path: Path) -> None:
+    """In a process of its own, which tells when its draft is there and would then write for ever."""
+    command = (
+        "import sys, time; from pathlib import Path; from app.backup.draft import draft_of\n"
+        "from app.cli.signals import signals_unwind\n"
+        "with signals_unwind(), draft_of(Path(sys.argv[1])):\n    print('there', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", command, tmp_path / "b"], stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout and process.stdout.readline() == b"there\n"
+        assert list(tmp_path.glob(".b.*"))
+        process.terminate()
+        assert process.wait(20) == 128 + signal.SIGTERM
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("program", ["pg_dump", "pg_restore"])
