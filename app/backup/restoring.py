@@ -1,27 +1,30 @@
 """Puts a backup in its place: first decrypted and verified whole beside what is there, then moved.
 
-Nothing that was there is removed: with --force it is moved aside, except the contents of a PostgreSQL database.
+Nothing that was there is removed: with --force it is moved aside, except the contents of a PostgreSQL database. What
+can fail for want of room is done before the first move, and where a move fails all is put back as it was.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import mkstemp
 
 from app import migrate
 from app.backup import databases
 from app.backup.archive import BACKUP_STAGE, DATABASE, FILES, FORMAT, MANIFEST, staging
 from app.backup.errors import BackupError
+from app.backup.moves import Moves
 from app.backup.sealed_file import SealedReader
 from app.datadir import ENGINE, HOST_ID, LOCK, DataDir
-from app.db import utcnow
 from app.keyring import COOKIE_PASSWORDS, SECRET_KEYS
-from app.settings import Settings
+from app.settings import Settings, SettingsError
 from app.stores.objects import KEY, ObjectStore, open_store
 
 STAGE = ".restore"
@@ -29,6 +32,7 @@ SMALL_FILES = {f"keys/{SECRET_KEYS}": SECRET_KEYS, f"keys/{COOKIE_PASSWORDS}": C
 # The jobs that run on this machine stay where they are: those that the backup knows are found again, not lost and
 # started a second time beside the first.
 NOT_OURS = {LOCK, STAGE, BACKUP_STAGE, ENGINE, "lost+found"}
+PROBE = "restore-probe"
 BESIDE_SQLITE = ("", "-wal", "-shm")
 
 
@@ -46,13 +50,11 @@ def restore(settings: Settings, folder: DataDir, file: Path, passphrase: str, *,
     with staging(folder, STAGE) as stage:
         manifest = _unpack(file, passphrase, stage)
         _verify(settings, manifest, stage)
-        if manifest.database == "postgresql":
-            databases.load_postgres(settings.database, stage / DATABASE)  # all or nothing, and so before anything moves
-        aside = _move_aside(settings, folder)
-        _put_in_place(settings, folder, stage)
+        _check_store(settings)
+        asides = _replace(settings, folder, stage)
     yield f"Restored the backup of {manifest.made_at}."
-    if aside is not None:
-        yield f"What was there is in {aside}."
+    if asides:
+        yield f"What was there is in {' and '.join(map(str, asides))}."
     if settings.lattice_secret_keys or settings.auth_cookie_password:
         yield (
             f"The backup's keys are in {folder.path / SECRET_KEYS} and {folder.path / COOKIE_PASSWORDS}; "
@@ -120,30 +122,76 @@ def _verify(settings: Settings, manifest: _Manifest, stage: Path) -> None:
     databases.verify(manifest.database, stage / DATABASE)
 
 
-def _move_aside(settings: Settings, folder: DataDir) -> Path | None:
-    """Move what is there into a folder of its own, and name that; None where nothing was there."""
+def _check_store(settings: Settings) -> None:
+    """Write to the store that LATTICE_STORE names, so that a wrong one is told before anything is touched."""
+    if not settings.lattice_store:
+        return
+    try:
+        store = open_store(settings.lattice_store)
+        store.put(PROBE, b"")
+        store.delete(PROBE)
+    except OSError as wrong:
+        place = settings.lattice_store.split("?")[0]
+        raise SettingsError(f"LATTICE_STORE is {place!r}, but that can't be opened: {wrong.strerror}.") from None
+
+
+def _replace(settings: Settings, folder: DataDir, stage: Path) -> list[Path]:
+    """Move aside what is there and put the backup in its place, or leave all as it was; where the old things are."""
+    moves = Moves(stage)
+    try:
+        with _database_beside(settings, folder, stage) as database:
+            _move_aside(settings, folder, moves)
+            _put_in_place(settings, folder, stage, moves, database)
+    except OSError as wrong:
+        moves.take_back()
+        why = wrong.strerror or wrong
+        raise BackupError(f"The backup can't be put in place: {why}; what was there is as it was.") from None
+    except BaseException:  # a signal too
+        moves.take_back()
+        raise
+    return moves.asides
+
+
+@contextmanager
+def _database_beside(settings: Settings, folder: DataDir, stage: Path) -> Iterator[Path]:
+    """The database's copy on the file system where it shall be, so that only a rename is left to do."""
+    target = _sqlite_target(settings)
+    if target is None or folder.path in target.parents:
+        yield stage / DATABASE
+        return
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, name = mkstemp(prefix=f".{target.name}.", suffix=".restore", dir=target.parent)
+    try:
+        with open(descriptor, "wb") as copy, (stage / DATABASE).open("rb") as unpacked:
+            shutil.copyfileobj(unpacked, copy, 1 << 20)
+            copy.flush()
+            os.fsync(descriptor)
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _move_aside(settings: Settings, folder: DataDir, moves: Moves) -> None:
     there = _entries(folder)
     beside = [path for path in _sqlite_files(settings) if path.exists() and folder.path not in path.parents]
-    if not there and not beside:
-        return None
-    aside = Path(mkdtemp(prefix=f"before-restore-{utcnow():%Y-%m-%d}-", dir=folder.path))
     for path in (*there, *beside):
-        shutil.move(path, aside / path.name)
-    return aside
+        moves.set_aside(path)
 
 
-def _put_in_place(settings: Settings, folder: DataDir, stage: Path) -> None:
-    """The SQLite file last: a server that starts before it is there finds an empty place, not half of a backup."""
+def _put_in_place(settings: Settings, folder: DataDir, stage: Path, moves: Moves, database: Path) -> None:
+    """The database last: a server that starts before it is there finds an empty place, not half of a backup."""
     for name, small_file in SMALL_FILES.items():
-        (stage / name).rename(folder.path / small_file)
+        moves.move(stage / name, folder.path / small_file)
     if settings.lattice_store:
         _put_objects(open_store(settings.lattice_store), stage / FILES)
     elif (stage / FILES).exists():
-        (stage / FILES).rename(folder.files)
-    if databases.kind_of(settings.database) == "sqlite":
-        target = databases.sqlite_path(settings.database)
+        moves.move(stage / FILES, folder.files)
+    target = _sqlite_target(settings)
+    if target is None:
+        databases.load_postgres(settings.database, database)  # all or nothing
+    else:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.move(stage / DATABASE, target)
+        moves.move(database, target)
 
 
 def _put_objects(store: ObjectStore, files: Path) -> None:
@@ -153,8 +201,12 @@ def _put_objects(store: ObjectStore, files: Path) -> None:
             store.put(file.relative_to(files).as_posix(), file.read_bytes())
 
 
-def _sqlite_files(settings: Settings) -> list[Path]:
+def _sqlite_target(settings: Settings) -> Path | None:
     if databases.kind_of(settings.database) != "sqlite":
-        return []
-    path = databases.sqlite_path(settings.database).resolve()
-    return [path.with_name(path.name + ending) for ending in BESIDE_SQLITE]
+        return None
+    return databases.sqlite_path(settings.database).resolve()
+
+
+def _sqlite_files(settings: Settings) -> list[Path]:
+    path = _sqlite_target(settings)
+    return [path.with_name(path.name + ending) for ending in BESIDE_SQLITE] if path else []

@@ -71,14 +71,17 @@ def restore(
     """Put a backup in the place of an empty data folder and database. The server must not run."""
     from app.backup.restoring import restore as restore_now
     from app.cli.passphrase import known_passphrase
+    from app.cli.signals import signals_unwind
     from app.datadir import DataDir
     from app.settings import load_settings
 
     settings = load_settings()
     folder = DataDir.open(settings.lattice_data_dir)
     try:
-        for line in restore_now(settings, folder, file, known_passphrase(passphrase_file), force=force):
-            print(line)
+        passphrase = known_passphrase(passphrase_file)
+        with signals_unwind():
+            for line in restore_now(settings, folder, file, passphrase, force=force):
+                print(line)
     finally:
         folder.close()
 

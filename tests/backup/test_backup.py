@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -9,7 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from app.db import Database
 from app.keyring import new_key
 from app.main import close_site, open_site
 from app.migrate import upgrade
-from app.settings import Settings
+from app.settings import Settings, SettingsError
 from app.site import Site
 from app.stores.logs import CELL, LogState
 from app.stores.objects import open_store
@@ -254,6 +255,128 @@ def test_a_backup_that_is_told_to_end_leaves_no_draft(tmp_path: Path) -> None:
         process.terminate()
         assert process.wait(20) == 128 + signal.SIGTERM
     assert not list(tmp_path.iterdir())
+
+
+def no_room(*_: object, **__: object) -> Any:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@contextmanager
+def failing_renames(fails: Callable[[str, str], bool]) -> Iterator[None]:
+    """Renames of which that is true fail, as between file systems."""
+    rename = Path.rename
+
+    def rename_or_fail(source: Path, target: Path) -> Path:
+        if fails(str(source), str(target)):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        return rename(source, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "rename", rename_or_fail)
+        yield
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file under the folder but its lock, the empty folders too."""
+    found = [path for path in folder.rglob("*") if path.name != "lock"]
+    return {str(path): path.read_bytes() if path.is_file() else b"" for path in found}
+
+
+def full_place(settings: Settings) -> None:
+    """What a restore by force finds: a database, and files."""
+    upgrade(settings.database)
+    folder = DataDir.at(settings.lattice_data_dir).path
+    (folder / "files" / "logs").mkdir(parents=True)
+    (folder / "files" / "logs" / "old").write_text("keep me")
+    (folder / "host-id").write_text("0123456789abcdef\n")
+
+
+def outside(settings: Settings, tmp_path: Path) -> Settings:
+    """The same with a SQLite file outside of the data folder, where another file system may be."""
+    url = f"sqlite:///{tmp_path / 'volume' / 'own.db'}"
+    (tmp_path / "volume").mkdir()
+    return settings.model_copy(update={"database_url": url})
+
+
+def test_a_restore_without_room_for_the_database_leaves_all_as_it_was(
+    site: Site, elsewhere: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = saved(site, tmp_path / "b")
+    there = outside(elsewhere, tmp_path)
+    full_place(there)
+    before = contents(tmp_path)
+    monkeypatch.setattr("app.backup.restoring.mkstemp", no_room)
+    with pytest.raises(BackupError) as wrong:
+        restored(there, file, force=True)
+    assert str(wrong.value) == (
+        "The backup can't be put in place: No space left on device; what was there is as it was."
+    )
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("fails_at", ["host-id", "files", "lattice.db"])
+def test_a_restore_that_fails_at_a_move_puts_back_what_it_moved_aside(
+    site: Site, elsewhere: Settings, tmp_path: Path, fails_at: str
+) -> None:
+    site.logs.append("job_1", LogState(), b"line\n")
+    file = saved(site, tmp_path / "b")
+    full_place(elsewhere)
+    before = contents(tmp_path)
+    place = str(elsewhere.lattice_data_dir.resolve() / fails_at)
+    said = r"^The backup can't be put in place: .*; what was there is as it was\.$"
+    fails = failing_renames(lambda source, target: target == place and ".restore" in source)
+    with fails, pytest.raises(BackupError, match=said):
+        restored(elsewhere, file, force=True)
+    assert contents(tmp_path) == before
+
+
+def test_where_the_old_things_are_is_said_when_they_cannot_be_put_back(
+    site: Site, elsewhere: Settings, tmp_path: Path
+) -> None:
+    file = saved(site, tmp_path / "b")
+    full_place(elsewhere)
+    with failing_renames(lambda source, target: "before-restore" not in target), pytest.raises(BackupError) as wrong:
+        restored(elsewhere, file, force=True)
+    (aside,) = elsewhere.lattice_data_dir.glob("before-restore-*")
+    assert str(wrong.value).endswith(f"it is in {aside.resolve()}.")
+    assert (aside / "files" / "logs" / "old").read_text() == "keep me"
+
+
+def test_a_database_outside_of_the_data_folder_is_restored_and_moved_aside_beside_itself(
+    site: Site, elsewhere: Settings, tmp_path: Path
+) -> None:
+    file = saved(site, tmp_path / "b")
+    there = outside(elsewhere, tmp_path)
+    full_place(there)
+    told = restored(there, file, force=True)
+    (aside,) = (tmp_path / "volume").glob("before-restore-*")
+    assert str(aside.resolve()) in told[1] and (aside / "own.db").exists()
+    assert tables(there) == tables(site.settings)
+    assert stat.S_IMODE((tmp_path / "volume" / "own.db").stat().st_mode) == 0o600
+
+
+def test_a_store_that_cannot_be_opened_is_told_before_anything_is_touched(
+    site: Site, elsewhere: Settings, tmp_path: Path
+) -> None:
+    file = saved(site, tmp_path / "b")
+    full_place(elsewhere)
+    (tmp_path / "taken").write_text("a file")
+    before = contents(tmp_path)
+    for wrong, said in ((tmp_path / "taken", "that can't be opened: "), ("nope://x", "that is no store: ")):
+        there = elsewhere.model_copy(update={"lattice_store": str(wrong)})
+        with pytest.raises(SettingsError, match=f"^LATTICE_STORE is .*{said}"):
+            restored(there, file, force=True)
+    assert contents(tmp_path) == before
+
+
+def test_a_store_elsewhere_gets_the_objects(site: Site, elsewhere: Settings, tmp_path: Path) -> None:
+    state = site.logs.append("job_1", LogState(), b"line\n")
+    file = saved(site, tmp_path / "b")
+    there = elsewhere.model_copy(update={"lattice_store": str(tmp_path / "store")})
+    restored(there, file)
+    kept = open_store(tmp_path / "store")
+    assert {stored.key for stored in kept.list()} == {stored.key for stored in open_store(site.datadir.files).list()}
+    assert sum(stored.size for stored in kept.list("logs/job_1")) >= state.size
 
 
 @pytest.mark.parametrize("program", ["pg_dump", "pg_restore"])
