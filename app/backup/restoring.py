@@ -19,6 +19,7 @@ from tempfile import mkstemp
 from app import migrate
 from app.backup import databases
 from app.backup.archive import BACKUP_STAGE, DATABASE, FILES, FORMAT, MANIFEST, staging
+from app.backup.at_work import refuse_served
 from app.backup.errors import BackupError
 from app.backup.moves import Moves
 from app.backup.sealed_file import SealedReader
@@ -51,6 +52,8 @@ def restore(settings: Settings, folder: DataDir, file: Path, passphrase: str, *,
         manifest = _unpack(file, passphrase, stage)
         _verify(settings, manifest, stage)
         _check_store(settings)
+        if manifest.database == "postgresql":
+            refuse_served(settings.database)
         asides = _replace(settings, folder, stage)
     yield f"Restored the backup of {manifest.made_at}."
     if asides:

@@ -34,6 +34,7 @@ from app.stores.logs import CELL, LogState
 from app.stores.objects import open_store
 from tests.peers import ROOT
 from tests.peers.postgres import Postgres
+from tests.peers.server import ServerMaker
 
 WORDS = "correct horse battery staple"
 SECRETS: dict[str, Any] = {"lattice_secret_keys": (new_key(),), "auth_cookie_password": ("c" * 40,)}
@@ -377,6 +378,27 @@ def test_a_store_elsewhere_gets_the_objects(site: Site, elsewhere: Settings, tmp
     kept = open_store(tmp_path / "store")
     assert {stored.key for stored in kept.list()} == {stored.key for stored in open_store(site.datadir.files).list()}
     assert sum(stored.size for stored in kept.list("logs/job_1")) >= state.size
+
+
+@pytest.mark.postgres
+def test_a_database_that_a_server_works_on_is_refused(
+    postgres: Postgres, new_server: ServerMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres.new_database()
+    there = Settings(_env_file=None, lattice_data_dir=tmp_path / "data", database_url=url, **SECRETS)
+    upgrade(there.database)
+    back_up(there, DataDir.at(there.lattice_data_dir), tmp_path / "b", WORDS)
+    secrets = {name.upper(): value for name, (value,) in SECRETS.items()}
+    server = new_server(DATABASE_URL=url, **secrets)
+    server.start()
+    before = tables(there)
+    with pytest.raises(BackupError, match=r"^A server is at work on this database; stop it first\.$"):
+        restored(there, tmp_path / "b", force=True)
+    assert tables(there) == before and before["organization"]
+    server.stop()
+    monkeypatch.setattr("app.backup.at_work.WATCH", 0.1)  # its beats are young, but it has ended
+    restored(there, tmp_path / "b", force=True)
+    assert not tables(there)["organization"]
 
 
 @pytest.mark.parametrize("program", ["pg_dump", "pg_restore"])
