@@ -22,11 +22,12 @@ from app.backup.archive import BACKUP_STAGE, DATABASE, FILES, FORMAT, MANIFEST, 
 from app.backup.at_work import refuse_served
 from app.backup.errors import BackupError
 from app.backup.moves import Moves
+from app.backup.owner import give_to_owner_of, make_folder
 from app.backup.sealed_file import SealedReader
 from app.datadir import ENGINE, HOST_ID, LOCK, DataDir
 from app.keyring import COOKIE_PASSWORDS, SECRET_KEYS
 from app.settings import Settings, SettingsError
-from app.stores.objects import KEY, ObjectStore, open_store
+from app.stores.objects import KEY, FolderStore, ObjectStore, open_store
 
 STAGE = ".restore"
 SMALL_FILES = {f"keys/{SECRET_KEYS}": SECRET_KEYS, f"keys/{COOKIE_PASSWORDS}": COOKIE_PASSWORDS, HOST_ID: HOST_ID}
@@ -51,7 +52,7 @@ def restore(settings: Settings, folder: DataDir, file: Path, passphrase: str, *,
     with staging(folder, STAGE) as stage:
         manifest = _unpack(file, passphrase, stage)
         _verify(settings, manifest, stage)
-        _check_store(settings)
+        _check_store(settings, folder)
         if manifest.database == "postgresql":
             refuse_served(settings.database)
         asides = _replace(settings, folder, stage)
@@ -125,11 +126,13 @@ def _verify(settings: Settings, manifest: _Manifest, stage: Path) -> None:
     databases.verify(manifest.database, stage / DATABASE)
 
 
-def _check_store(settings: Settings) -> None:
+def _check_store(settings: Settings, folder: DataDir) -> None:
     """Write to the store that LATTICE_STORE names, so that a wrong one is told before anything is touched."""
     if not settings.lattice_store:
         return
     try:
+        if "://" not in settings.lattice_store:
+            make_folder(Path(settings.lattice_store), folder.path)
         store = open_store(settings.lattice_store)
         store.put(PROBE, b"")
         store.delete(PROBE)
@@ -144,6 +147,7 @@ def _replace(settings: Settings, folder: DataDir, stage: Path) -> list[Path]:
     try:
         with _database_beside(settings, folder, stage) as database:
             _move_aside(settings, folder, moves)
+            give_to_owner_of(folder.path, folder.path / LOCK, database, *stage.rglob("*"), *moves.asides)
             _put_in_place(settings, folder, stage, moves, database)
     except OSError as wrong:
         moves.take_back()
@@ -162,7 +166,7 @@ def _database_beside(settings: Settings, folder: DataDir, stage: Path) -> Iterat
     if target is None or folder.path in target.parents:
         yield stage / DATABASE
         return
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(target.parent, folder.path)
     descriptor, name = mkstemp(prefix=f".{target.name}.", suffix=".restore", dir=target.parent)
     try:
         with open(descriptor, "wb") as copy, (stage / DATABASE).open("rb") as unpacked:
@@ -186,22 +190,24 @@ def _put_in_place(settings: Settings, folder: DataDir, stage: Path, moves: Moves
     for name, small_file in SMALL_FILES.items():
         moves.move(stage / name, folder.path / small_file)
     if settings.lattice_store:
-        _put_objects(open_store(settings.lattice_store), stage / FILES)
+        _put_objects(open_store(settings.lattice_store), stage / FILES, folder)
     elif (stage / FILES).exists():
         moves.move(stage / FILES, folder.files)
     target = _sqlite_target(settings)
     if target is None:
         databases.load_postgres(settings.database, database)  # all or nothing
     else:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(target.parent, folder.path)
         moves.move(database, target)
 
 
-def _put_objects(store: ObjectStore, files: Path) -> None:
+def _put_objects(store: ObjectStore, files: Path, folder: DataDir) -> None:
     """Into a store outside of the data folder: objects of the same names are replaced, others are let be."""
     for file in files.rglob("*"):
         if file.is_file():
             store.put(file.relative_to(files).as_posix(), file.read_bytes())
+    if isinstance(store, FolderStore):
+        give_to_owner_of(folder.path, *(store.root / entry.relative_to(files) for entry in files.rglob("*")))
 
 
 def _sqlite_target(settings: Settings) -> Path | None:

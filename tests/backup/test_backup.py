@@ -401,6 +401,30 @@ def test_a_database_that_a_server_works_on_is_refused(
     assert not tables(there)["organization"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root restores for another user")
+@pytest.mark.parametrize("store", ["", "store"])
+@pytest.mark.parametrize("database", ["", "volume/lattice.db"])
+def test_what_root_restores_belongs_to_the_owner_of_the_data_folder(
+    site: Site, tmp_path: Path, store: str, database: str
+) -> None:
+    nobody = 65534
+    site.logs.append("job_1", LogState(), b"line\n")
+    file = saved(site, tmp_path / "b")
+    places: dict[str, Any] = {
+        "lattice_store": store and str(tmp_path / "new" / store),
+        "database_url": database and f"sqlite:///{tmp_path / 'new' / database}",
+    }
+    there = Settings(_env_file=None, lattice_data_dir=tmp_path / "new" / "data", **places)
+    folder = DataDir.at(there.lattice_data_dir).path
+    for path in (folder.parent, folder):
+        os.chown(path, nobody, nobody)
+    (folder / "mine").write_text("root's own, which is moved aside")
+    restored(there, file, force=True)
+    found = {path.relative_to(folder.parent).as_posix(): path.stat().st_uid for path in folder.parent.rglob("*")}
+    assert {"data/lock", "data/host-id"} <= found.keys()
+    assert [Path(name).name for name, owner in found.items() if owner != nobody] == ["mine"]
+
+
 @pytest.mark.parametrize("program", ["pg_dump", "pg_restore"])
 def test_without_postgres_programs_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str
