@@ -1,14 +1,17 @@
-"""What all servers of one database have to agree on: today, that they share one store.
+"""What all servers of one database have to agree on: who opens it first, and that they share one store.
 
 A server whose store is another one would show logs that it does not have; it is refused at start.
 """
 
 from __future__ import annotations
 
+from sqlalchemy import text
 from sqlmodel import Field, Session, SQLModel
 
 from app.settings import SettingsError
 from app.stores.objects import ObjectStore, store_identity
+
+OPENING = 7_252_811_906  # the advisory lock's number, ours alone
 
 
 class DeploymentFact(SQLModel, table=True):
@@ -18,6 +21,15 @@ class DeploymentFact(SQLModel, table=True):
 
     name: str = Field(primary_key=True, max_length=40)
     value: str = Field(max_length=200)
+
+
+def open_in_turn(db: Session) -> None:
+    """Wait until no other server is in such a transaction, so that what a first start makes is made once.
+
+    On SQLite writes take turns anyway.
+    """
+    if db.get_bind().dialect.name == "postgresql":
+        db.connection().execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": OPENING})
 
 
 def require_shared_store(db: Session, store: ObjectStore) -> None:

@@ -33,7 +33,7 @@ from app.accounts.touch import Touches
 from app.accounts.workos import actions as workos
 from app.datadir import DataDir
 from app.db import POOL_SIZE, Database
-from app.deployment import require_shared_store
+from app.deployment import open_in_turn, require_shared_store
 from app.events import actions as events
 from app.events.pulse import Pulse
 from app.health import Health
@@ -107,6 +107,7 @@ def _opened(settings: Settings, datadir: DataDir, db: Database) -> Site:
     keyring = Keyring.load(settings, datadir)
     store = open_store(settings.lattice_store or datadir.files)
     with db.write() as session:
+        open_in_turn(session)
         ensure_home(session)
         require_shared_store(session, store)
     keyring.check(db)

@@ -8,6 +8,7 @@ import threading
 from app.accounts.queries import first_organization
 from app.accounts.workos.provider import WorkOSProvider
 from app.db import utcnow
+from app.deployment import open_in_turn
 from app.engines.local.engine import LocalEngine
 from app.pools.models import NodePool
 from app.pools.service import ensure_local_pool
@@ -71,6 +72,7 @@ def open_local_pool(site: Site, engine: LocalEngine) -> NodePool:
     """This machine's pool, made at the first start for the first organization."""
     seen = look_at(engine, site)
     with site.db.write() as db:
+        open_in_turn(db)
         organization = first_organization(db)
         assert organization is not None, "the site was opened without a first organization"
         return ensure_local_pool(
