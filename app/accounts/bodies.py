@@ -12,6 +12,7 @@ from app.jobs.durations import parse_duration
 from app.web.fields import NUMBER, FilterText, Moment, Name
 from app.web.forms import ticked
 from app.web.paging import ListQuery
+from app.web.query import Query
 
 LONGEST_OVERLAP = 24 * 3600  # seconds
 ScopeText = Annotated[str, StringConstraints(max_length=60)]
@@ -27,7 +28,7 @@ class SignIn(Body):
     next: Annotated[str, StringConstraints(max_length=2000)] | None = None
 
 
-class SignInQuery(BaseModel):
+class SignInQuery(Query):
     token: Annotated[str, StringConstraints(max_length=100)] = ""
     next: Annotated[str, StringConstraints(max_length=2000)] = "/"
     problem: Reason | None = None

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 import anyio.to_thread
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from app.accounts.queries import key_names
 from app.events import queries
@@ -20,16 +20,15 @@ from app.web.answer import dumps
 from app.web.ask import Ask, Principal
 from app.web.fields import FilterText, Id, Moment, storable
 from app.web.paging import ListQuery, Page
+from app.web.query import Query
 from app.web.streams import ByteStream, EventStream, Frame
 
 ActorId = Annotated[str, StringConstraints(max_length=40), AfterValidator(storable)]
 Seq = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
-class EventFilters(BaseModel):
+class EventFilters(Query):
     """What events a list or an export is narrowed to."""
-
-    model_config = ConfigDict(extra="forbid")
 
     action: Annotated[FilterText | None, Field(description="`job.submitted`, or a noun: `job`.")] = None
     actor: Annotated[ActorId | None, Field(description="An id, or `me`.")] = None
@@ -57,7 +56,7 @@ class ExportQuery(EventFilters):
     format: ExportFormat = ExportFormat.CSV
 
 
-class LiveQuery(BaseModel):
+class LiveQuery(Query):
     topics: Annotated[FilterText, Field(description="Nouns, comma between: `job,node_pool`. Empty: all.")] = ""
     after: Annotated[Seq | None, Field(description="The `seq` to go on after; default: from now on.")] = None
 

@@ -14,6 +14,7 @@ from app.jobs.values import NAME_MOST, Line, check_name, check_team
 from app.web.fields import NUMBER, FilterText, Flag, Id, Moment
 from app.web.paging import ListQuery
 from app.web.problems import Invalid
+from app.web.query import Query
 
 BULK_MOST = 1_000
 LOG_PIECE = 8 << 20  # bytes of one answer
@@ -33,9 +34,7 @@ States = Annotated[
 ]
 
 
-class JobFilters(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class JobFilters(Query):
     state: States | None = None
     owner: Annotated[FilterText | None, Field(description="A user's id, or `me`.")] = None
     pool: Annotated[FilterText | None, Field(description="A pool's name or id.")] = None
@@ -107,8 +106,8 @@ class JobStopMany(BaseModel):
         return self
 
 
-class NewJobQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+class NewJobQuery(Query):
+    model_config = ConfigDict(populate_by_name=True)
 
     from_: Annotated[Id | None, Field(alias="from", description="The job to copy.")] = None
 
@@ -119,10 +118,8 @@ class TaskText(BaseModel):
     yaml: str
 
 
-class LogQuery(BaseModel):
+class LogQuery(Query):
     """From where, and of which part of the job. `tail` counts lines and excludes `offset`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     offset: Annotated[Offset | None, Field(description="Bytes from the log's beginning.")] = None
     limit: Annotated[int, Field(ge=1, le=LOG_PIECE, description="Bytes of one answer at most.")] = LOG_PIECE
@@ -141,10 +138,8 @@ class LogQuery(BaseModel):
         return self
 
 
-class LogMatchQuery(BaseModel):
+class LogMatchQuery(Query):
     """What to look for: a text, or what looks like an error."""
-
-    model_config = ConfigDict(extra="forbid")
 
     q: Annotated[str | None, StringConstraints(min_length=1, max_length=200), Field(description="A text.")] = None
     kind: Annotated[Literal["error"] | None, Field(description="`error`: what looks like one.")] = None

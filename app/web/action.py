@@ -15,6 +15,8 @@ from typing import Any
 from pydantic import BaseModel
 from sqlmodel import SQLModel
 
+from app.web.query import Query
+
 Handler = Callable[..., Any]
 
 
@@ -102,7 +104,7 @@ class Action:
     public: bool = False
     open_write: bool = False
     body: type[BaseModel] | None = None
-    query: type[BaseModel] | None = None
+    query: type[Query] | None = None
     yaml: Callable[[bytes], Mapping[str, Any]] | None = None
     body_required: bool = True
     forms: bool = False

@@ -231,13 +231,13 @@ def _content(row: Action, schemas: _Schemas) -> dict[str, Any]:
 def _problems(row: Action) -> dict[str, Any]:
     statuses = {400, 401, 429, 503, *row.also}  # a key in the address, or a dead one, is refused everywhere
     if row.writes:
-        statuses |= {403, 409}
+        statuses |= {403, 409, 413}  # a body that nobody asked for is refused too where it is too large
     if row.role is not None:
         statuses |= {403}
     if row.thing is not None:
         statuses |= {404}
     if row.body is not None:
-        statuses |= {413, 415, 422}
+        statuses |= {415, 422}
     if row.query is not None or row.status == 201:
         statuses |= {422}
     return {

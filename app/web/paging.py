@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from app.web.problems import BadRequest
+from app.web.query import Query
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,10 +28,8 @@ class Page(Generic[T]):
     next: str | None = None
 
 
-class ListQuery(BaseModel):
+class ListQuery(Query):
     """The query of every list; filters are added by subclasses."""
-
-    model_config = ConfigDict(extra="forbid")
 
     limit: Annotated[int, Field(ge=1, le=200, description="Items a page.")] = 50
     cursor: Annotated[str | None, Field(max_length=1000, description="`next` of the page before.")] = None

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from app.main import ACTIONS
 from app.web.answer import API
+from tests.conftest import House
 from tests.peers.server import ServerMaker
 
 # Operations that the fuzzer leaves out, each with its reason.
@@ -46,6 +47,31 @@ def test_every_operation_says_what_it_needs(anonymous: TestClient) -> None:
     assert paths[f"{API}/jobs"]["post"]["x-required-scope"] == "compute:write"
     assert paths[f"{API}/api-keys"]["post"]["x-required-scope"] == "admin"
     assert paths[f"{API}/auth/allowed-scopes"]["get"]["security"] == [{}]
+
+
+def test_a_write_says_that_a_body_can_be_too_large_also_where_it_takes_none(house: House, admin: TestClient) -> None:
+    job = admin.post(f"{API}/jobs", json={"run": "true", "resources": {"cpus": 0.1, "memory": 0.1}}).json()["id"]
+    too_much = b"x" * (house.site.settings.lattice_body_limit + 1)
+    assert admin.post(f"{API}/jobs/{job}/stop", content=too_much).status_code == 413
+    for path, table in document(admin)["paths"].items():
+        for method, operation in table.items():
+            assert ("413" in operation["responses"]) is (method != "get"), f"{method} {path}"
+
+
+def test_the_webhook_says_that_it_refuses_what_is_no_event(anonymous: TestClient) -> None:
+    webhook = document(anonymous)["paths"][f"{API}/auth/webhooks/workos"]["post"]
+    assert {"401", "403", "413", "422"} <= webhook["responses"].keys()
+
+
+def test_a_query_that_an_operation_does_not_have_is_refused_as_it_says(admin: TestClient) -> None:
+    rows = [a for a in ACTIONS if a.query and a.on_api and a.method == "GET" and "{" not in a.path]
+    lenient = {"/auth/login", "/auth/callback"}  # the provider's own fields come along
+    assert len(rows) > len(lenient)
+    for row in rows:
+        answer = admin.head(f"{API}{row.path}?nonsense=1")
+        assert (answer.status_code == 422) is (row.path not in lenient), f"{row.path}: {answer.status_code}"
+    refused = admin.get(f"{API}/live?topic=job")
+    assert refused.status_code == 422 and refused.json()["errors"][0]["field"] == "topic"
 
 
 def fuzz(new_server: ServerMaker, examples: int) -> None:

@@ -10,6 +10,7 @@ from app.accounts.bodies import Body, ScopeText
 from app.accounts.devices.service import DEFAULT_DAYS
 from app.web.fields import NUMBER, one_line, storable
 from app.web.forms import ticked
+from app.web.query import Query
 
 MOST_DAYS = 365
 Line = Annotated[
@@ -38,7 +39,7 @@ class TokenRequest(BaseModel):
     client_id: Line = ""
 
 
-class DeviceQuery(BaseModel):
+class DeviceQuery(Query):
     user_code: Typed = ""
 
 

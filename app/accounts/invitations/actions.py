@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, StringConstraints
+from pydantic import StringConstraints
 from sqlmodel import Session
 
 from app.accounts.bodies import Body
@@ -19,6 +19,7 @@ from app.web.action import Action, Kind, Limit, Mount, Role
 from app.web.ask import Ask, NewCookie
 from app.web.fields import Name
 from app.web.paging import ListQuery, Page
+from app.web.query import Query
 
 Token = Annotated[str, StringConstraints(max_length=100)]
 
@@ -32,7 +33,7 @@ class InvitationCreate(Body):
     role: Role = Role.MEMBER
 
 
-class JoinQuery(BaseModel):
+class JoinQuery(Query):
     token: Token = ""
 
 

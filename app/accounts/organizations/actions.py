@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, StringConstraints
+from pydantic import StringConstraints
 from sqlmodel import Session
 
 from app.accounts.answers import OrganizationView
@@ -21,6 +21,7 @@ from app.web.ask import Ask
 from app.web.fields import Name, own_path
 from app.web.paging import Page
 from app.web.problems import Conflict, Forbidden
+from app.web.query import Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class OrganizationUpdate(Body):
     name: Name
 
 
-class SwitchQuery(BaseModel):
+class SwitchQuery(Query):
     next: Annotated[str, StringConstraints(max_length=2000)] = "/"
 
 

@@ -6,7 +6,7 @@ import logging
 from typing import Annotated
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, StringConstraints
+from pydantic import ConfigDict, StringConstraints
 from sqlmodel import Session
 
 from app.accounts.models import SignInSession
@@ -18,17 +18,22 @@ from app.accounts.service import SESSION_LIFE
 from app.web.action import Action, Kind, Limit, Mount
 from app.web.ask import Ask, NewCookie, OtherCookie
 from app.web.fields import own_path
+from app.web.query import Query
 
 log = logging.getLogger("lattice.accounts")
 Long = Annotated[str, StringConstraints(max_length=2000)]
 
 
-class LoginQuery(BaseModel):
+class LoginQuery(Query):
+    model_config = ConfigDict(extra="ignore")  # a provider that begins the sign-in adds fields of its own
+
     next: Long = "/"
     login_hint: Annotated[str, StringConstraints(max_length=254)] = ""
 
 
-class CallbackQuery(BaseModel):
+class CallbackQuery(Query):
+    model_config = ConfigDict(extra="ignore")  # what is not known is to be passed over (RFC 6749, 4.1.2)
+
     code: Long = ""
     state: Long = ""
     error: Annotated[str, StringConstraints(max_length=200)] = ""

@@ -36,5 +36,6 @@ ACTIONS = [
         public=True,
         mount=Mount.JSON,
         headers=(HEADER,),
+        also=(422,),
     ),
 ]
