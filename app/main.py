@@ -129,6 +129,7 @@ def _opened(settings: Settings, datadir: DataDir, db: Database) -> Site:
 def close_site(site: Site) -> None:
     if isinstance(site.provider, RemoteProvider):
         site.provider.close()
+    site.store.close()
     site.db.close()
     site.datadir.close()
 

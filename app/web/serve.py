@@ -82,11 +82,11 @@ class Endpoint:
         if visit.request.method == "HEAD":
             return head_alone(stream)
         try:
-            leave = self.house.streams.enter(visit.me.user_id if visit.me else "")
+            entered = self.house.streams.enter(visit.me.user_id if visit.me else "")
         except Problem as problem:
             return self.problem(visit.request, problem, visit.me)
         stands = partial(anyio.to_thread.run_sync, visit.still_stands)
-        return streamed(stream, stands, self.house.streams.ending, leave)
+        return streamed(stream, stands, entered)
 
     def problem(
         self, request: Request, problem: Problem, me: Principal | None, offer: OwnOrganization | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from starlette.responses import Response, StreamingResponse
@@ -21,18 +22,27 @@ IN_ALL = 1_000
 EVENT_STREAM = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A stream that was let in. `ending` is set when the server ends; call `leave` at the stream's end."""
+
+    ending: asyncio.Event
+    leave: Callable[[], None]
+
+
 class OpenStreams:
-    """How many streams are open in this process, by person."""
+    """The streams that are open in this process, by person."""
 
     def __init__(self, of_one: int = OF_ONE_PERSON, in_all: int = IN_ALL) -> None:
         self.of_one = of_one
         self.in_all = in_all
-        self.ending = asyncio.Event()  # set when the server ends: who follows comes again and resumes
+        self._endings: set[asyncio.Event] = set()
+        self._is_ending = False
         self._open: Counter[str] = Counter()
 
-    def enter(self, whom: str) -> Callable[[], None]:
-        """Count one more; call what is returned at its end. Raises TooManyRequests or Unavailable."""
-        if self.ending.is_set():
+    def enter(self, whom: str) -> Entered:
+        """Count one more. Raises TooManyRequests or Unavailable."""
+        if self._is_ending:
             raise Unavailable("This server is stopping; try again.", headers={"Retry-After": "2"})
         if self._open[whom] >= self.of_one:
             raise TooManyRequests(
@@ -41,13 +51,21 @@ class OpenStreams:
         if self._open.total() >= self.in_all:
             raise Unavailable("Too many streams are open on this server; try again.", headers={"Retry-After": "5"})
         self._open[whom] += 1
-        return partial(self._leave, whom)
+        ending = asyncio.Event()
+        self._endings.add(ending)
+        return Entered(ending, partial(self._leave, whom, ending))
 
     def end(self) -> None:
-        """Let the streams of events end, and no other begin; downloads have the server's grace."""
-        self.ending.set()
+        """Let the streams of events end, whose clients come again and resume, and no other begin.
 
-    def _leave(self, whom: str) -> None:
+        Downloads have the server's grace.
+        """
+        self._is_ending = True
+        for ending in self._endings:
+            ending.set()
+
+    def _leave(self, whom: str, ending: asyncio.Event) -> None:
+        self._endings.discard(ending)
         self._open[whom] -= 1
         self._open += Counter()  # drops those who have none
 
@@ -69,13 +87,11 @@ class Streamed(StreamingResponse):
 
 
 def streamed(
-    stream: EventStream | ByteStream,
-    still_stands: Callable[[], Awaitable[bool]],
-    ending: asyncio.Event,
-    leave: Callable[[], None],
+    stream: EventStream | ByteStream, still_stands: Callable[[], Awaitable[bool]], entered: Entered
 ) -> Response:
-    pieces = read_on(stream, still_stands) if isinstance(stream, ByteStream) else guarded(stream, still_stands, ending)
-    return Streamed(pieces, *_head(stream), leave)
+    if isinstance(stream, EventStream):
+        return Streamed(guarded(stream, still_stands, entered.ending), *_head(stream), entered.leave)
+    return Streamed(read_on(stream, still_stands), *_head(stream), entered.leave)
 
 
 def head_alone(stream: EventStream | ByteStream) -> Response:

@@ -169,11 +169,11 @@ def test_a_window_adds_what_others_counted() -> None:
 
 def test_streams_of_one_person_are_bounded(house: House) -> None:
     streams = house.app.state.house.streams
-    leave = [streams.enter(house.admin_user.id) for _ in range(streams.of_one)]
+    entered = [streams.enter(house.admin_user.id) for _ in range(streams.of_one)]
     refused = house.key().get("/api/v1/live")
     assert refused.status_code == 429 and "Retry-After" in refused.headers
-    leave.pop()()
-    streams.enter(house.admin_user.id)()
+    entered.pop().leave()
+    streams.enter(house.admin_user.id).leave()
 
 
 def test_streams_of_everybody_are_bounded() -> None:
@@ -181,5 +181,15 @@ def test_streams_of_everybody_are_bounded() -> None:
     first, _ = streams.enter("a"), streams.enter("b")
     with pytest.raises(Unavailable):
         streams.enter("c")
-    first()
+    first.leave()
     streams.enter("c")
+
+
+def test_no_stream_begins_at_a_server_that_ends_and_those_that_are_open_are_told() -> None:
+    streams = OpenStreams()
+    first, second = streams.enter("a"), streams.enter("b")
+    second.leave()
+    streams.end()
+    assert (first.ending.is_set(), second.ending.is_set()) == (True, False)
+    with pytest.raises(Unavailable, match="stopping"):
+        streams.enter("c")

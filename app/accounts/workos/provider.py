@@ -61,6 +61,7 @@ class WorkOSProvider:
         self._keys.reach()
 
     def close(self) -> None:
+        self.peer.close()
         self.api.close()
 
     async def depart(self, going_to: str, login_hint: str) -> Departure:
