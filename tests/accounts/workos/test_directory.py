@@ -172,7 +172,8 @@ def test_two_admins_cannot_both_go_at_once(door: Door, how: str) -> None:
     else:
         down = {"role": "member"}
         statuses = at_once(lambda: ada.patch(paths[BOB], json=down), lambda: bob.patch(paths[ADA], json=down))
-    assert statuses == [200 if "demote" in how else 204, 409]
+    late = {401, 403}  # whoever asked when the other was through already had no right to it any more
+    assert statuses[0] == (200 if "demote" in how else 204) and statuses[1] in {409, *late}
     assert list(memberships(door, door.lab).values()).count("admin") == 1
     left = next(browser for browser in (ada, bob) if (door.me(browser) or {}).get("role") == "admin")
     assert [m["role"] for m in left.get(f"{API}/members").json()["items"]].count("admin") == 1
