@@ -2,64 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import orjson
-import pytest
 from sqlalchemy import insert, update
 from starlette.testclient import TestClient
 
 from app.db import utcnow
-from app.jobs.models import ATTEMPT, JOB, LOG, JobState
+from app.jobs.models import ATTEMPT, JOB, LOG
 from app.jobs.queries import log_state
-from app.site import Site
 from app.stores.logs import LogState
-from app.workers.scheduler import Scheduler
 from tests.conftest import House
-
-Key = Callable[..., TestClient]
-JOBS = "/api/v1/jobs"
-LINES = b"".join(b"line %d\n" % n for n in range(100))
-
-
-@pytest.fixture
-def client(key: Key) -> TestClient:
-    return key("compute:write")
-
-
-def placed(site: Site, client: TestClient) -> str:
-    """A job with an attempt, as the scheduler makes it."""
-    job_id: str = client.post(JOBS, json={"run": "true", "resources": {"cpus": 0.1, "memory": 0.1}}).json()["id"]
-    Scheduler(site, lambda _: None).round()
-    return job_id
-
-
-def keep(site: Site, job_id: str, state: LogState) -> None:
-    values = {"size": state.size, "cut_from": state.cut_from, "cut_to": state.cut_to}
-    with site.db.write() as db:
-        db.connection().execute(update(LOG).where(LOG.c.job_id == job_id).values(values))
-        db.connection().execute(update(ATTEMPT).where(ATTEMPT.c.job_id == job_id).values(log_collected=state.size))
-
-
-def write(site: Site, job_id: str, data: bytes) -> None:
-    with site.db.read() as db:
-        state = log_state(db, job_id)
-    keep(site, job_id, site.logs.append(job_id, state, data))
-
-
-def end(site: Site, job_id: str) -> None:
-    with site.db.write() as db:
-        ended = {"state": JobState.SUCCEEDED, "finished_at": utcnow()}
-        db.connection().execute(update(JOB).where(JOB.c.id == job_id).values(ended))
-
-
-@pytest.fixture
-def job_id(house: House, client: TestClient) -> str:
-    """A job that has ended with LINES in its log."""
-    made = placed(house.site, client)
-    write(house.site, made, LINES)
-    end(house.site, made)
-    return made
+from tests.jobs.log_scenes import JOBS, LINES, end, frames, keep, placed, write
 
 
 def test_the_whole_log_as_text(client: TestClient, job_id: str) -> None:
@@ -144,18 +96,6 @@ def test_lines_are_found(house: House, client: TestClient) -> None:
     assert len(first["items"]) == 1
     rest = client.get(f"{JOBS}/{job_id}/log-matches?q=last&after={first['next']}").json()
     assert [match["offset"] for match in rest["items"]] == [39, 48]
-
-
-def frames(text: str) -> list[dict[str, str]]:
-    """Server-sent events as maps; several data lines are joined as a browser does."""
-    found = []
-    for block in text.strip("\n").split("\n\n"):
-        one: dict[str, str] = {}
-        for line in block.split("\n"):
-            name, _, value = line.partition(": ")
-            one[name] = f"{one[name]}\n{value}" if name in one else value
-        found.append(one)
-    return found
 
 
 def test_a_follower_gets_everything_and_the_end(client: TestClient, job_id: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import anyio.to_thread
 import httpx2
@@ -15,10 +15,9 @@ from app.jobs import actions, logs
 from app.site import Site
 from app.web.peer import Peer
 from tests.conftest import HOME, House
+from tests.jobs.log_scenes import JOBS, LINES, frames, placed
 from tests.jobs.stores import FailingStore, HeldStore
-from tests.jobs.test_logs_api import JOBS, LINES, end, frames, placed, write
 
-Key = Callable[..., TestClient]
 READS = (
     "logs",
     "logs?tail=5",
@@ -30,20 +29,6 @@ READS = (
 )
 AT_ONCE = 8
 UNREAD = "The log can&#39;t be read now"
-
-
-@pytest.fixture
-def client(key: Key) -> TestClient:
-    return key("compute:write")
-
-
-@pytest.fixture
-def job_id(house: House, client: TestClient) -> str:
-    """A job that has ended with LINES in its log."""
-    made = placed(house.site, client)
-    write(house.site, made, LINES)
-    end(house.site, made)
-    return made
 
 
 @pytest.fixture
