@@ -11,6 +11,7 @@ import secrets
 import shutil
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -83,8 +84,9 @@ class DataDir:
             return None
 
     def tell_address(self, url: str) -> None:
-        """For commands, which may have been started with another PORT."""
-        (self.path / ADDRESS).write_text(url + "\n")
+        """For commands, which may have been started with another PORT. A full disk keeps no server from starting."""
+        with suppress(OSError):
+            (self.path / ADDRESS).write_text(url + "\n")
 
     def keep(self, name: str, make: Callable[[], str]) -> str:
         """The text in the private file `name`, which is made, whole or not at all, where there is none."""

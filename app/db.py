@@ -19,11 +19,14 @@ from typing import Any, TypeVar
 
 from sqlalchemy import DateTime, Engine, String, TypeDecorator, create_engine, text
 from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlmodel import Session, SQLModel
 
 from app.sqlite import VANISHED, DatabaseFile, Writer, sqlite_engine
 
 log = logging.getLogger("lattice.db")
+NOT_REACHED = (OperationalError, NoConnectionFree)  # the database did not answer, or every connection is taken
 POOL_SIZE = 16  # also the thread limiter's size: a thread that runs can always have a connection
 
 SQLModel.metadata.naming_convention = {

@@ -8,19 +8,15 @@ import anyio.to_thread
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import func
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlmodel import col, select
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app import migrate
-from app.db import utcnow
+from app.db import NOT_REACHED, utcnow
 from app.jobs.models import JobTotal
 from app.site import Site
 from app.workers.loop import SILENT_AFTER, beats
-
-NOT_REACHED = (OperationalError, NoConnectionFree)
 
 
 class Health:

@@ -16,6 +16,7 @@ from app.web.ask import Principal
 from app.web.problems import Forbidden, NotFound, Unauthenticated
 
 ID_LENGTH = 60
+NEEDS_ADMIN = "This needs the role admin in the organization."
 
 
 def admit(action: Action, someone: Principal | None) -> None:
@@ -28,7 +29,7 @@ def admit(action: Action, someone: Principal | None) -> None:
     if needed is not None and not someone.has_scope(needed):
         raise Forbidden(f"This API key lacks the scope {needed.value}.")
     if action.role is Role.ADMIN and not someone.is_admin:
-        raise Forbidden("This needs the role admin in the organization.")
+        raise Forbidden(NEEDS_ADMIN)
 
 
 def needed_scope(action: Action) -> Scope | None:

@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 from starlette.responses import Response
 
+from app.db import NOT_REACHED
 from app.stores.objects import StoreError
 from app.web import answer
 from app.web.action import Action, Role
@@ -25,7 +25,6 @@ from app.web.refusals import Attempt
 from app.web.visit import Visit, Waiting, arguments
 
 log = logging.getLogger("lattice.web")
-NOT_REACHED = (OperationalError, NoConnectionFree)
 FORM_STATUSES = {400, 409, 422}
 
 

@@ -27,6 +27,7 @@ from app.db import new_id
 from app.events.record import ADMINS
 from app.web.action import Role
 from app.web.ask import Actor, Principal
+from app.web.gate import NEEDS_ADMIN
 from app.web.identify import digest_of
 from app.web.problems import Conflict, FieldError, Forbidden, Gone, Invalid, NotFound
 
@@ -81,7 +82,7 @@ def invite(
 def _check_inviter(db: Session, organization_id: str, actor: Actor) -> None:
     inviter = accounts.membership(db, organization_id, actor.user_id) if actor.user_id else None
     if inviter is None or inviter.role is not Role.ADMIN:
-        raise Forbidden("This needs the role admin in the organization.")
+        raise Forbidden(NEEDS_ADMIN)
 
 
 def _check_free(db: Session, organization_id: str, address: str, now: datetime) -> None:

@@ -50,20 +50,28 @@ def show_member(ask: Ask, member: Membership) -> MemberDetail:
 
 async def update_member(ask: Ask, member: Membership, body: MemberUpdate) -> MemberView:
     await ask.site.directory.set_role(ask, member.id, body.role)
-    now = await ask.reading(lambda db: MemberView.of(*queries.member_and_user(db, ask.organization_id, member.id)))
-    ask.notice = f"{now.name or now.email} is {'an admin' if now.role is Role.ADMIN else 'a member'} now."
+    now = await _view(ask, member)
+    ask.notice = f"{_called(now)} is {'an admin' if now.role is Role.ADMIN else 'a member'} now."
     return now
 
 
 async def remove_member(ask: Ask, member: Membership) -> None:
     """End a membership; one's own is leaving."""
-    who = await ask.reading(lambda db: MemberView.of(*queries.member_and_user(db, ask.organization_id, member.id)))
+    who = await _view(ask, member)
     await ask.site.directory.remove_member(ask, member.id)
     if who.user_id == ask.principal.user_id:
         ask.next = "/"
         ask.notice = f"You have left {ask.principal.organization_name}."
     else:
-        ask.notice = f"{who.name or who.email or 'The administrator'} is removed."
+        ask.notice = f"{_called(who)} is removed."
+
+
+async def _view(ask: Ask, member: Membership) -> MemberView:
+    return await ask.reading(lambda db: MemberView.of(*queries.member_and_user(db, ask.organization_id, member.id)))
+
+
+def _called(member: MemberView) -> str:
+    return member.name or member.email or "The administrator"
 
 
 ACTIONS = [
