@@ -232,6 +232,15 @@ def database_now(session: Session) -> datetime:
     return value.astimezone(UTC)
 
 
+def take_turn(session: Session, number: int) -> None:
+    """Wait until no other transaction on PostgreSQL holds the advisory lock of that number, and hold it to the end.
+
+    On SQLite writes take turns anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection().execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+
 def _postgres_engine(url: str, pool_size: int) -> Engine:
     return create_engine(
         url, pool_size=pool_size, max_overflow=8, pool_pre_ping=True, hide_parameters=True,

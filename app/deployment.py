@@ -5,9 +5,9 @@ A server whose store is another one would show logs that it does not have; it is
 
 from __future__ import annotations
 
-from sqlalchemy import text
 from sqlmodel import Field, Session, SQLModel
 
+from app.db import take_turn
 from app.settings import SettingsError
 from app.stores.objects import ObjectStore, store_identity
 
@@ -24,12 +24,8 @@ class DeploymentFact(SQLModel, table=True):
 
 
 def open_in_turn(db: Session) -> None:
-    """Wait until no other server is in such a transaction, so that what a first start makes is made once.
-
-    On SQLite writes take turns anyway.
-    """
-    if db.get_bind().dialect.name == "postgresql":
-        db.connection().execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": OPENING})
+    """Wait until no other server is in such a transaction, so that what a first start makes is made once."""
+    take_turn(db, OPENING)
 
 
 def require_shared_store(db: Session, store: ObjectStore) -> None:

@@ -294,7 +294,7 @@ def _misspelt(file: Path) -> Iterator[str]:
     if not file.is_file():
         return
     known = {name.upper() for name in Settings.model_fields}
-    with file.open(encoding="utf-8", errors="replace") as lines:
+    with file.open(encoding="utf-8") as lines:
         for line in parse_stream(lines):
             if line.error:
                 text = line.original.string

@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import insert, text
+from sqlalchemy import insert
 from sqlmodel import Session, SQLModel
 
-from app.db import WriteTransaction, utcnow
+from app.db import WriteTransaction, take_turn, utcnow
 from app.events.models import Event
 from app.web.ask import Actor, Ask
 
@@ -75,8 +75,7 @@ def _events_of(db: Session) -> list[dict[str, Any]]:
 
 
 def _insert_events(db: WriteTransaction, rows: list[dict[str, Any]]) -> None:
-    if db.get_bind().dialect.name == "postgresql":
-        db.connection().execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SEQ_LOCK})
+    take_turn(db, SEQ_LOCK)
     db.connection().execute(_INSERT, rows)
 
 
