@@ -131,8 +131,12 @@ def show_api_key(ask: Ask, key: ApiKey) -> ApiKeyView:
 
 
 def rename_api_key(ask: Ask, key: ApiKey, body: ApiKeyUpdate) -> ApiKeyView:
-    events.record(ask.db, ask, "api_key.renamed", subject_id=key.id, subject_name=body.name, private_to=key.user_id)
-    key.name = body.name
+    if body.name != key.name:
+        data = events.changes(name=(key.name, body.name))
+        key.name = body.name
+        events.record(
+            ask.db, ask, "api_key.renamed", subject_id=key.id, subject_name=key.name, private_to=key.user_id, data=data
+        )
     return ApiKeyView.of(key, _owner(ask, key), ask.now)
 
 
@@ -186,9 +190,11 @@ def end_session(ask: Ask, session: SignInSession) -> None:
 def update_profile(ask: Ask, body: ProfileUpdate) -> Me:
     user = ask.db.get(User, ask.principal.user_id)
     assert user is not None
-    user.name = body.name
     ask.notice = f"You are called {body.name} now."
-    events.record(ask.db, ask, "member.renamed", subject_id=user.id, subject_name=body.name)
+    if body.name != user.name:
+        data = events.changes(name=(user.name, body.name))
+        user.name = body.name
+        events.record(ask.db, ask, "member.renamed", subject_id=user.id, subject_name=user.name, data=data)
     return Me.of(replace(ask.principal, name=body.name))
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from app.accounts.providers.protocol import Reason
-from app.jobs.durations import parse_duration
+from app.durations import parse_duration
 from app.web.fields import NUMBER, FilterText, Moment, Name
 from app.web.forms import ticked
 from app.web.paging import ListQuery

@@ -155,7 +155,7 @@ def _anybody(session: Session, email: str) -> User:
 
 
 def _life(expires: str) -> timedelta | None:
-    from app.jobs.durations import parse_duration
+    from app.durations import parse_duration
 
     try:
         return timedelta(seconds=parse_duration(expires, most=10 * 366 * 86_400)) if expires else None

@@ -1,5 +1,5 @@
 """The event table: audit, activity, live pages."""
 
-from app.events.record import record
+from app.events.record import changes, record
 
-__all__ = ["record"]
+__all__ = ["changes", "record"]

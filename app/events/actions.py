@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Annotated
 
 import anyio.to_thread
@@ -18,7 +19,7 @@ from app.site import Site
 from app.web.action import Action, Kind
 from app.web.answer import dumps
 from app.web.ask import Ask, Principal
-from app.web.fields import FilterText, Id, Moment, storable
+from app.web.fields import FilterText, Id, Moment, Since, since_moment, storable
 from app.web.paging import ListQuery, Page
 from app.web.query import Query
 from app.web.streams import ByteStream, EventStream, Frame
@@ -34,16 +35,16 @@ class EventFilters(Query):
     actor: Annotated[ActorId | None, Field(description="An id, or `me`.")] = None
     subject: Id | None = None
     key: Annotated[Id | None, Field(description="The id of an API key: what was done with it.")] = None
-    since: Moment | None = None
+    since: Annotated[Since | None, Field(description="Then or later; `24h` is a day ago.")] = None
     until: Moment | None = None
 
-    def wanted(self, me: Principal) -> queries.EventFilter:
+    def wanted(self, me: Principal, now: datetime) -> queries.EventFilter:
         return queries.EventFilter(
             action=self.action,
             actor=me.user_id if self.actor == "me" else self.actor,
             subject=self.subject,
             key=self.key,
-            since=self.since,
+            since=since_moment(self.since, now) if self.since else None,
             until=self.until,
         )
 
@@ -65,7 +66,7 @@ def list_events(ask: Ask) -> Page[EventView]:
     q: EventQuery = ask.query
     after = q.after(int)
     before = after[0] if after else None
-    rows = queries.newest(ask.db, ask.principal, q.wanted(ask.principal), limit=q.limit, before=before)
+    rows = queries.newest(ask.db, ask.principal, q.wanted(ask.principal, ask.now), limit=q.limit, before=before)
     page = q.page(rows, key=lambda e: (e.seq or 0,), item=EventView.of)
     if not ask.html:
         return page
@@ -76,7 +77,7 @@ def list_events(ask: Ask) -> Page[EventView]:
 def export_events(ask: Ask) -> ByteStream:
     """All events that fit the filters, newest first, as CSV with a header line or as JSON lines."""
     q: ExportQuery = ask.query
-    return export(ask.site.db, ask.principal, q.wanted(ask.principal), q.format)
+    return export(ask.site.db, ask.principal, q.wanted(ask.principal, ask.now), q.format)
 
 
 def follow_events(ask: Ask) -> EventStream:

@@ -11,6 +11,8 @@ import orjson
 from app.events.models import Event
 from app.web.paging import Page
 
+TOLD_ELSEWHERE = frozenset({"reason", "changes", "method", "path"})  # the last two in the name of what was refused
+
 
 @dataclass(frozen=True, slots=True)
 class EventActor:
@@ -32,10 +34,12 @@ class EventView:
     key_id: str | None
     ip: str | None
     request_id: str | None
+    details: str
     data: dict[str, Any]
 
     @classmethod
     def of(cls, e: Event) -> EventView:
+        data = orjson.loads(e.data)
         return cls(
             seq=e.seq or 0,
             at=e.at,
@@ -48,7 +52,8 @@ class EventView:
             key_id=e.key_id,
             ip=e.ip,
             request_id=e.request_id,
-            data=orjson.loads(e.data),
+            details=in_words(data),
+            data=data,
         )
 
 
@@ -64,3 +69,31 @@ def summary(e: Event) -> str:
     noun, _, verb = e.action.partition(".")
     thing = f"{noun.replace('_', ' ').replace('api key', 'API key')} {e.subject_name or e.subject_id}"
     return f"{e.actor_name or 'Somebody'}: {thing} {verb.replace('_', ' ')}"
+
+
+def in_words(data: dict[str, Any]) -> str:
+    """An event's data as one line: `priority 0 → 5`, `attempt 1 · exit code 0`; empty where it has none."""
+    facts = [data["reason"]] if data.get("reason") else []
+    for name, one in data.get("changes", {}).items():
+        facts.append(f"{_words(name)} {_shown(one['was'])} → {_shown(one['now'])}")
+    for name, value in data.items():
+        if name not in TOLD_ELSEWHERE and value not in (None, "", []):
+            facts.append(f"{_words(name)} {_shown(value)}")
+    return " · ".join(facts)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").replace(".", " ")
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None | "":
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:g}"
+        case list():
+            return ", ".join(map(str, value))
+    return str(value)

@@ -63,6 +63,11 @@ def record(
     )
 
 
+def changes(**fields: tuple[object, object]) -> dict[str, Any]:
+    """An event's data: what each field was, and what it is now."""
+    return {"changes": {name: {"was": was, "now": now} for name, (was, now) in fields.items()}}
+
+
 def _events_of(db: Session) -> list[dict[str, Any]]:
     """The events that the transaction will write, in the order of the changes."""
     rows = cast("list[dict[str, Any]] | None", db.info.get("events"))

@@ -51,6 +51,7 @@ from app.stores.logs import LogState, LogStore
 from app.web.action import Action, Mount, Scope
 from app.web.ask import AfterCommit, Ask, FromStore
 from app.web.bodies import YAML
+from app.web.fields import since_moment
 from app.web.forms import Form
 from app.web.gate import may_see
 from app.web.paging import ListQuery, Page
@@ -94,7 +95,8 @@ def _filter(ask: Ask, q: JobFilters) -> JobFilter:
     return JobFilter(
         states=q.states, owner_id=ask.principal.user_id if q.owner == "me" else q.owner or None,
         pool_id=(pool.id if pool else "none") if q.pool else None, name=q.name or None,
-        q=None if ids else q.q or None, ids=ids, created_from=q.since, created_before=q.until,
+        q=None if ids else q.q or None, ids=ids, created_from=since_moment(q.since, ask.now) if q.since else None,
+        created_before=q.until,
     )  # fmt: skip
 
 

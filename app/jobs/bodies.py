@@ -11,7 +11,7 @@ from app.jobs.models import JobState, Visibility
 from app.jobs.search import MIN_LENGTH
 from app.jobs.spec import PRIORITY_MOST
 from app.jobs.values import NAME_MOST, Line, check_name, check_team
-from app.web.fields import NUMBER, FilterText, Flag, Id, Moment
+from app.web.fields import NUMBER, FilterText, Flag, Id, Moment, Since
 from app.web.paging import ListQuery
 from app.web.problems import Invalid
 from app.web.query import Query
@@ -46,7 +46,7 @@ class JobFilters(Query):
             " it begins (`job_` and four digits or more)."
         ),
     ] = None
-    since: Annotated[Moment | None, Field(description="Submitted then or later.")] = None
+    since: Annotated[Since | None, Field(description="Submitted then or later; `24h` is a day ago.")] = None
     until: Annotated[Moment | None, Field(description="Submitted before then.")] = None
 
     @property

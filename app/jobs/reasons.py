@@ -15,8 +15,8 @@ from datetime import datetime
 from enum import StrEnum
 from signal import Signals
 
+from app.durations import format_duration
 from app.engines.protocol import EndCause, Observation, StopReason
-from app.jobs.durations import format_duration
 from app.jobs.models import JobState
 from app.jobs.resources import format_tenths
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from app.durations import format_duration
 from app.engines.protocol import Isolation, NodeReport
-from app.jobs.durations import format_duration
 from app.jobs.needs import Alternative, Needs
 from app.jobs.pool_facts import Feature, PoolFacts
 from app.jobs.resource_spec import Choice

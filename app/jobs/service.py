@@ -151,6 +151,7 @@ def change(db: Session, job: Job, values: dict[str, Any], by: Actor) -> None:
     changed = {name: value for name, value in values.items() if getattr(job, name) != value}
     if not changed:
         return
+    was = {name: getattr(job, name) for name in changed}
     columns = {**changed, **({"queue_rank": -changed["priority"]} if "priority" in changed else {})}
     db.connection().execute(update(JOB).where(JOB.c.id == job.id).values(columns))
     db.refresh(job)
@@ -158,7 +159,8 @@ def change(db: Session, job: Job, values: dict[str, Any], by: Actor) -> None:
         document.rename(db, job)
     events.record(
         db, by, "job.changed", subject_id=job.id, subject_name=job.name,
-        private_to=job.owner_id if job.is_private else None, shared_with=job.shared_with, data=changed,
+        private_to=job.owner_id if job.is_private else None, shared_with=job.shared_with,
+        data=events.changes(**{name.removesuffix("_id"): (was[name], now) for name, now in changed.items()}),
     )  # fmt: skip
 
 

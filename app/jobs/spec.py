@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from app.durations import format_duration, parse_duration
 from app.engines.protocol import Signal, StopPolicy
-from app.jobs.durations import format_duration, parse_duration
 from app.jobs.form_fields import from_form_fields, in_form
 from app.jobs.resource_spec import JobRecovery, Resources
 from app.jobs.values import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from app.durations import format_duration
 from app.jobs.answers import AttemptView, TimelineStep
-from app.jobs.durations import format_duration
 from app.jobs.models import Job
 from app.jobs.reasons import ReasonCode
 

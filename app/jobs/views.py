@@ -11,6 +11,7 @@ from sqlmodel import Session
 
 from app.accounts.answers import Owner
 from app.accounts.teams.models import Team
+from app.durations import format_duration
 from app.engines.protocol import EndCause, Observation, StopReason
 from app.jobs import line, queries
 from app.jobs.amounts import number
@@ -25,7 +26,6 @@ from app.jobs.answers import (
     TimelineStep,
 )
 from app.jobs.document import spec_of
-from app.jobs.durations import format_duration
 from app.jobs.live import LiveReader
 from app.jobs.models import Job, JobState
 from app.jobs.new_row import NewJobRow

@@ -23,6 +23,12 @@ from app.web.problems import FieldError, Invalid
 
 IN_CONTAINER = "the server runs in a container: set LATTICE_LOCAL_POOL=on to run jobs inside it"
 SWITCHED_OFF = "LATTICE_LOCAL_POOL is off"
+SHOWN_AS: Mapping[str, tuple[str, int | None]] = {  # column → the field of the API, and how many make one of its units
+    "default_cpu_tenths": ("defaults.cpus", 10),
+    "default_memory_tenths": ("defaults.memory", 10),
+    "max_stop_grace": ("limits.max_stop_grace", None),
+    "log_limit": ("limits.log_limit", None),
+}
 BY_SETTING = frozenset({IN_CONTAINER, SWITCHED_OFF})  # a drain that a setting made, a setting undoes
 
 
@@ -121,9 +127,12 @@ def change(db: Session, pool: NodePool, values: dict[str, Any], by: Actor) -> No
         raise Invalid(errors[0].message, errors=errors)
     if not changed:
         return
+    told = {}
     for name, value in changed.items():
+        field, unit = SHOWN_AS.get(name, (name, None))
+        told[field] = tuple(one / unit if unit else one for one in (getattr(pool, name), value))
         setattr(pool, name, value)
-    _record(db, pool, "changed", by, changed)
+    _record(db, pool, "changed", by, events.changes(**told))
 
 
 def _isolation_errors(pool: NodePool, changed: dict[str, Any]) -> list[FieldError]:

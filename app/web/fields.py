@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from app.durations import parse_duration
 
 
 def storable(text: str) -> str:
@@ -76,6 +86,34 @@ def number(value: object) -> object:
 Moment = Annotated[AwareDatetime, BeforeValidator(rfc3339), AfterValidator(in_range)]
 Flag = Annotated[bool, BeforeValidator(yes_or_no)]
 NUMBER = BeforeValidator(number)  # stands last among what a number is annotated with
+
+
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
+_AGO = re.compile(r"\d{1,6}[mhdw]")
+NO_MOMENT = "Write how long ago, such as 90m, 24h or 7d, or a time such as 2030-01-31T12:00:00Z."
+_ANY_NOW = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def since_moment(text: str, now: datetime) -> datetime:
+    """The moment that a `Since` stands for. Raises ValueError with a sentence."""
+    if _AGO.fullmatch(text):
+        return now - timedelta(seconds=parse_duration(text))
+    try:
+        return _MOMENT.validate_python(text)
+    except ValidationError:
+        raise ValueError(NO_MOMENT) from None
+
+
+def since_text(text: str) -> str:
+    since_moment(text, _ANY_NOW)
+    return text
+
+
+Since = Annotated[
+    str,
+    AfterValidator(since_text),
+    WithJsonSchema({"type": "string", "examples": ["24h", "7d", "2030-01-31T12:00:00Z"]}),
+]
 
 
 def own_path(text: str | None) -> str | None:

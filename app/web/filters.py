@@ -136,11 +136,6 @@ def but(url: str, **changes: object) -> str:
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
-def earlier(now: datetime, **span: float) -> datetime:
-    """The moment that lies `days=`, `hours=` or `minutes=` before `now`."""
-    return now - timedelta(**span)
-
-
 def paired(values: Iterable[str]) -> list[tuple[str, str]]:
     """Options of a select whose values are their own texts."""
     return [(value, value) for value in values]
@@ -164,7 +159,7 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
-TIMES = (iso, stamp, ago, duration, elapsed, earlier)
+TIMES = (iso, stamp, ago, duration, elapsed)
 AMOUNTS = (filesize, number, gib, credit, counted, percent)
 TEXTS = (lines, but, paired, shared_options, initials, browser, pretty)
 FILTERS: Mapping[str, Callable[..., object]] = {f.__name__: f for f in (*TIMES, *AMOUNTS, *TEXTS)}

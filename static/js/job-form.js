@@ -1,7 +1,9 @@
 // The new-job page: the preview waits until there is something to run, and each tab begins with what the other says, as
 // the server wrote it.
+import { keepDraft } from "./draft.js";
 
 export function mount(page) {
+  keepDraft(page);
   const form = page.querySelector("#job-form");
   const task = page.querySelector("#task-form");
   const fields = page.querySelector("#job-fields");

@@ -315,3 +315,39 @@ def test_a_copied_job_is_edited_in_the_form(page: Page, lab: Lab) -> None:
     submit(page.locator("#job-form"))
     expect(page).to_have_url(re.compile(r"/jobs/job_\w+$"))
     assert lab.job(page.url.rpartition("/")[2])["run"] == "echo edited"
+
+
+def test_what_was_typed_outlives_leaving_the_page(form: Locator, page: Page) -> None:
+    form.get_by_label("Run").fill("python half_thought.py")
+    form.get_by_text("Secrets, image, limits, queue").click()
+    form.get_by_label("At most").fill("90m")
+    form.get_by_label("Secret variables", exact=False).fill("TOKEN=hush")
+    page.get_by_role("link", name="Node pools").first.click()
+    expect(page).to_have_url(re.compile("/node-pools$"))
+    page.go_back()
+    expect(page.get_by_label("Run", exact=False).first).to_have_value("python half_thought.py")
+    expect(page.get_by_label("At most")).to_have_value("90m")
+    expect(page.get_by_label("At most")).to_be_visible()
+    page.reload()
+    expect(page.locator("#run")).to_have_value("python half_thought.py")
+    expect(page.locator("#secrets_text")).to_have_value("")
+    assert "hush" not in page.evaluate("JSON.stringify(sessionStorage)")
+    assert axe(page) == []
+    page.get_by_role("button", name="Start afresh").click()
+    expect(page.locator("#run")).to_have_value("")
+    expect(page.get_by_role("button", name="Start afresh")).to_be_hidden()
+
+
+def test_a_task_that_was_typed_is_kept_but_for_one_with_secrets(task_form: Locator, page: Page) -> None:
+    task_form.get_by_label("Task").fill(TASK)
+    page.goto("/jobs/new")
+    expect(page.locator("#task_yaml")).to_be_visible()
+    expect(page.locator("#task_yaml")).to_have_value(TASK)
+    submit(page.locator("#task-form"))
+    expect(page.get_by_role("heading", name="from-yaml")).to_be_visible()
+    page.goto("/jobs/new")
+    expect(page.locator("#run")).to_be_visible()
+    expect(page.locator("#task_yaml")).to_have_value("")
+    turn_to(page, "YAML")
+    page.locator("#task_yaml").fill(TASK + "secrets:\n  TOKEN: hush\n")
+    assert "hush" not in page.evaluate("JSON.stringify(sessionStorage)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -145,6 +146,35 @@ def test_times_narrow_to_what_happened_between(admin: TestClient, house: House) 
     assert [e["subject_id"] for e in found] == ["thing_12", "thing_11", "thing_10"]
 
 
+def test_a_change_tells_what_was_and_what_is_now(admin: TestClient) -> None:
+    key = admin.post(f"{API}/api-keys", json={"name": "before", "scopes": ["compute:write"]}).json()["id"]
+    for _ in range(2):  # the second changes nothing
+        admin.patch(f"{API}/api-keys/{key}", json={"name": "after"})
+    pool = admin.get(f"{API}/node-pools").json()["items"][0]["id"]
+    admin.patch(f"{API}/node-pools/{pool}", json={"defaults": {"cpus": 0.5}, "limits": {"max_stop_grace": 60}})
+    job = admin.post(f"{API}/jobs", json={"run": "true", "name": "old"}).json()["id"]
+    admin.patch(f"{API}/jobs/{job}", json={"name": "new", "priority": 5})
+    told = {
+        subject: admin.get(f"{API}/events", params={"subject": subject}).json()["items"] for subject in (key, pool, job)
+    }
+    assert [e["details"] for e in told[key]] == ["name before → after", "scopes compute:write"]
+    assert told[pool][0]["details"] == "defaults cpus 1 → 0.5 · limits max stop grace 900 → 60"
+    changed = next(e for e in told[job] if e["action"] == "job.changed")
+    assert changed["data"] == {"changes": {"name": {"was": "old", "now": "new"}, "priority": {"was": 0, "now": 5}}}
+    assert changed["details"] == "name old → new · priority 0 → 5"
+    assert changed["details"] in html.unescape(admin.get("/events", params={"subject": job}).text)
+
+
+def test_a_list_goes_back_a_span_from_whenever_it_is_read(admin: TestClient, house: House) -> None:
+    with house.site.db.write() as db:
+        for hours in (50, 30, 2):
+            at = utcnow() - timedelta(hours=hours)
+            events.record(db, Actor.system(house.home.id), "thing.made", subject_id=f"thing_{hours}", at=at)
+    for span, seen in (("3h", ["thing_2"]), ("180m", ["thing_2"]), ("2d", ["thing_2", "thing_30"])):
+        found = admin.get(f"{API}/events", params={"since": span, "action": "thing"}).json()["items"]
+        assert [e["subject_id"] for e in found] == seen, span
+
+
 NOW = utcnow()
 FILTERS: list[dict[str, str]] = [
     {},
@@ -192,6 +222,9 @@ def test_a_million_events_page_quickly(house: House, admin: TestClient) -> None:
         assert admin.get(f"{API}/events", params=params).elapsed.total_seconds() < 0.25
 
 
-@pytest.mark.parametrize("when", ["0.5", "1700000000", "1e9", "yesterday", "2026-01-01", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize(
+    "when",
+    ["0.5", "1700000000", "1e9", "yesterday", "2026-01-01", "9999-12-31T23:59:59Z", "0h", "1y", "-1h", "999999d"],
+)
 def test_what_is_no_time_is_refused(admin: TestClient, when: str) -> None:
     assert admin.get(f"{API}/events", params={"since": when}).status_code == 422

@@ -162,6 +162,7 @@ def test_filters(house: House, program: TestClient) -> None:
     assert names(program, '?q="odd OR') == []
     assert names(program, f"?since={stopped['created_at']}") == ["gamma"]
     assert names(program, f"?until={stopped['created_at']}") == ["beta", "alpha"]
+    assert names(program, "?since=1h&state=queued") == ["beta", "alpha"]
 
 
 def test_wrong_filters_are_refused_by_name(program: TestClient) -> None:

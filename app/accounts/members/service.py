@@ -64,7 +64,7 @@ def set_role(
         return member
     was, member.role = member.role, role
     db.add(member)
-    data: dict[str, object] = {"was": was, "role": role}
+    data = events.changes(role=(was, role))
     if was is Role.ADMIN:
         data["invitations_revoked"] = invitations.revoke_those_of(
             db, organization_id, member.user_id, actor=actor, now=now

@@ -34,6 +34,9 @@ def create(db: Session, *, name: str, founder: User, actor: Actor, now: datetime
 
 
 def rename(db: Session, organization: Organization, name: str, *, actor: Actor) -> None:
-    was, organization.name = organization.name, name
+    if name == organization.name:
+        return
+    data = events.changes(name=(organization.name, name))
+    organization.name = name
     db.add(organization)
-    events.record(db, actor, "organization.renamed", subject_id=organization.id, subject_name=name, data={"was": was})
+    events.record(db, actor, "organization.renamed", subject_id=organization.id, subject_name=name, data=data)

@@ -38,7 +38,9 @@ def rename(db: Session, team: Team, name: str, *, actor: Actor) -> None:
     _free_name(db, team.organization_id, name, but=team.id)
     was, team.name, team.folded_name = team.name, name, name.casefold()
     db.add(team)
-    events.record(db, actor, "team.renamed", subject_id=team.id, subject_name=name, data={"was": was})
+    events.record(
+        db, actor, "team.renamed", subject_id=team.id, subject_name=name, data=events.changes(name=(was, name))
+    )
 
 
 def dissolve(db: Session, team: Team, *, actor: Actor) -> None:

@@ -115,7 +115,7 @@ def take_organization(db: Session, external_id: str, name: str, settings: Settin
     elif organization.name != name:
         events.record(
             db, by(organization), "organization.renamed", subject_id=organization.id, subject_name=name,
-            data={"was": organization.name},
+            data=events.changes(name=(organization.name, name)),
         )  # fmt: skip
     organization.external_id, organization.name = external_id, name
     db.add(organization)
@@ -164,7 +164,7 @@ def take_membership(
     elif _is_older(member, remote, now):
         return member
     elif member.role is not remote.role:
-        data = {"was": member.role, "role": remote.role}
+        data = events.changes(role=(member.role, remote.role))
         if member.role is Role.ADMIN:
             invitations.revoke_those_of(db, organization.id, user.id, actor=by(organization), now=now)
         events.record(

@@ -114,6 +114,7 @@ def list_jobs(
     owner: Annotated[str, typer.Option("--owner", help="`me` or a person's id.")] = "",
     pool: Annotated[str, typer.Option("--pool", help="A node pool's name.")] = "",
     q: Annotated[str, typer.Option("--q", help="Words in the name or the task, three letters or more.")] = "",
+    since: Annotated[str, typer.Option("--since", help="How far back: 24h, 7d, or an RFC 3339 time.")] = "",
     limit: Annotated[int, typer.Option("--limit", help="At most so many.", min=1, max=10_000)] = 50,
     url: Url = "",
     json: Json = False,
@@ -122,7 +123,7 @@ def list_jobs(
     from app.cli.client import credentials, output
     from app.cli.client.api import Api
 
-    filters = {"state": state, "owner": owner, "pool": pool, "q": q}
+    filters = {"state": state, "owner": owner, "pool": pool, "q": q, "since": since}
     with Api(credentials.needed(url)) as api:
         found = _pages(api, {name: value for name, value in filters.items() if value}, limit)
     if json:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.jobs.durations import YEAR, format_duration, parse_duration
+from app.durations import YEAR, format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
