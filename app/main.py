@@ -54,7 +54,7 @@ from app.web.pages import Pages
 from app.web.peer import Peer
 from app.web.rates import SharedCounts
 from app.web.refusals import Refusals
-from app.web.routes import refuse, routes_of
+from app.web.routes import face_of, refuse, routes_of
 from app.web.serve import House
 from app.web.static import Static
 from app.workers.build import Crew
@@ -149,7 +149,7 @@ def create_app(site: Site, *, works: bool = True) -> Starlette:
     app = Starlette(
         routes=[*routes_of(house, ACTIONS), *_plain_routes(site, health)],
         middleware=[
-            Middleware(Edge, settings=site.settings, metrics=RequestMetrics(registry)),
+            Middleware(Edge, settings=site.settings, metrics=RequestMetrics(registry), face=face_of(house)),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
             Middleware(Identify, signer=signer),
         ],

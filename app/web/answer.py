@@ -124,9 +124,14 @@ class HtmlAnswer:
 
 
 def keeps_page(request: Request, problem: Problem) -> bool:
-    """Whether the page stays as it is, with what was typed: the form was not read, so it can't be drawn again."""
-    sends_form = request.method not in {"GET", "HEAD"} and "hx-request" in request.headers
-    return sends_form and not wants_fragment(request) and isinstance(problem, WORTH_ANOTHER_TRY)
+    """Whether the page stays as it is: a part of it that refreshes itself, which would not come back from a problem in
+    its place; or a form, which was not read and can't be drawn again with what was typed.
+    """
+    if "hx-request" not in request.headers:
+        return False
+    if request.method in {"GET", "HEAD"}:
+        return wants_fragment(request)
+    return not wants_fragment(request) and isinstance(problem, WORTH_ANOTHER_TRY)
 
 
 def redirect(request: Request, to: str) -> Response:

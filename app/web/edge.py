@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.db import randomness
@@ -55,14 +57,16 @@ class RequestMetrics:
         self.seconds.labels(route).observe(seconds)
 
 
+Face = Callable[[Request, Problem], Response]
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class Edge:
     """ASGI middleware around everything."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: RequestMetrics) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: RequestMetrics, face: Face) -> None:
         self.app = app
+        self.face = face
         self.settings = settings
         self.metrics = metrics
         headers = {**HEADERS, "Cache-Control": "no-store"}
@@ -92,15 +96,23 @@ class Edge:
                 raise BadRequest("This server does not answer to that Host; set BASE_URL or ALLOWED_HOSTS.")
             await self.app(scope, receive, send_with_headers)
         except Problem as problem:
-            await answer.problem_json(problem, request_id)(scope, receive, send_with_headers)
+            await self._drawn(scope, problem)(scope, receive, send_with_headers)
         except Exception:
             log.exception("request %s failed", request_id)
             if started:
                 raise
             crash = Problem(f"The server failed; its log has the details under request {request_id}.")
-            await answer.problem_json(crash, request_id)(scope, receive, send_with_headers)
+            await self._drawn(scope, crash)(scope, receive, send_with_headers)
         finally:
             self._record(scope, status, time.perf_counter() - began, request_id)
+
+    def _drawn(self, scope: Scope, problem: Problem) -> Response:
+        """In the face of what was asked for; as JSON where that fails too."""
+        try:
+            return self.face(Request(scope), problem)
+        except Exception:
+            log.exception("the face of a problem failed")
+            return answer.problem_json(problem, scope["lattice.request_id"])
 
     def _completed(self, given: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
         """An answer's header fields with those that every answer has, unless it has its own."""

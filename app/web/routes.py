@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.web import answer
 from app.web.action import Action, check
+from app.web.edge import Face
 from app.web.problems import MethodNotAllowed, NotFound, Problem
 from app.web.serve import Endpoint, House
 
@@ -54,10 +55,19 @@ def refuse(house: House) -> Callable[[Request, Exception], Awaitable[Response]]:
 
     async def answer_it(request: Request, wrong: Exception) -> Response:
         assert isinstance(wrong, HTTPException)
-        endpoint = Endpoint(house, {}, html=not request.url.path.startswith(answer.API))
-        return endpoint.problem(request, _problem_of(request, wrong), None)
+        return face_of(house)(request, _problem_of(request, wrong))
 
     return answer_it
+
+
+def face_of(house: House) -> Face:
+    """A problem of nobody in particular, in the face of the mount asked."""
+
+    def drawn(request: Request, problem: Problem) -> Response:
+        endpoint = Endpoint(house, {}, html=not request.scope["path"].startswith(answer.API))
+        return endpoint.problem(request, problem, None)
+
+    return drawn
 
 
 def _problem_of(request: Request, wrong: HTTPException) -> Problem:

@@ -12,6 +12,12 @@ export function prepareToasts() {
   document.addEventListener("htmx:error", (event) => {
     if (event.detail.error?.name !== "AbortError") toast("The server could not be reached", "bad");
   });
+  document.addEventListener("htmx:before:response", (event) => {
+    const { status, headers } = event.detail.ctx.response;
+    if (status < 400 || headers.has("X-Request-Id")) return;
+    event.preventDefault(); // a proxy answered for the server: that is no part of any page
+    toast(`The server could not be reached (${status})`, "bad");
+  });
 }
 
 /** Show `text`; `kind` is good, info, warn or bad. */

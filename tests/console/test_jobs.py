@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.console import MARKS
 from tests.console.lab import HELD, Lab
-from tests.peers.browser import axe
+from tests.peers.browser import Watch, axe
 
 pytestmark = MARKS
 
@@ -30,6 +31,24 @@ def test_rows_come_and_change_by_themselves(page: Page, lab: Lab) -> None:
     lab.stop(job_id)
     expect(row.locator(".badge")).to_have_text("Stopped")
     assert page.evaluate("window.stays"), "the page was loaded again"
+
+
+@pytest.mark.parametrize("by", ["the server", "a proxy"])
+def test_a_list_outlives_a_refresh_that_fails(page: Page, lab: Lab, watch: Watch, by: str) -> None:
+    watch.expect("status of 50[23]")
+    name = f"outlives-{by.replace(' ', '-')}"
+    first = lab.finished(name)
+    page.goto(f"/jobs?q={name}")
+    headers = {"X-Request-Id": "0", "HX-Retarget": "#toasts", "HX-Reswap": "innerHTML"} if by == "the server" else {}
+    status, toast = (503, '<div class="toast">Later</div>') if by == "the server" else (502, "<h1>Bad Gateway</h1>")
+    page.route("**/jobs?*", lambda route: route.fulfill(status=status, body=toast, headers=headers), times=1)
+    second = lab.finished(name)
+    expect(page.locator("#toasts")).to_contain_text("Later" if by == "the server" else "could not be reached (502)")
+    expect(page.locator(f"#{first}")).to_be_visible()
+    page.unroute("**/jobs?*")
+    third = lab.finished(name)
+    for job_id in (first, second, third):
+        expect(page.locator(f"#{job_id}")).to_be_visible()
 
 
 def test_a_row_says_why(page: Page, lab: Lab) -> None:

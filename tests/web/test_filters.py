@@ -129,10 +129,6 @@ def test_but_changes_one_filter_and_starts_paging_afresh(url: str, changes: dict
     assert filters.but(url, **changes) == expected
 
 
-def test_earlier() -> None:
-    assert filters.earlier(NOW, days=1) == datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
-
-
 def test_paired() -> None:
     assert filters.paired(["none", "user"]) == [("none", "none"), ("user", "user")]
 

@@ -144,6 +144,38 @@ def test_a_crash_says_nothing_of_the_inside(house: House, monkeypatch: pytest.Mo
     assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
 
 
+def test_a_crash_of_a_page_is_a_page(house: House, admin: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("the secret inside")
+
+    monkeypatch.setattr(house.app.state.house, "find", broken)
+    page = admin.get("/jobs")
+    assert page.status_code == 500 and page.headers["Content-Type"].startswith("text/html")
+    assert "<!doctype html>" in page.text.lower() and page.headers["X-Request-Id"] in page.text
+    assert "secret inside" not in page.text
+    part = admin.get(
+        "/jobs", headers={"HX-Request": "true", "HX-Request-Type": "partial", "HX-Target": "div#jobs-list"}
+    )
+    assert part.status_code == 500 and part.headers["HX-Retarget"] == "#toasts", "the list would be gone for good"
+
+
+def test_a_crash_of_the_error_page_too_is_still_answered(
+    house: House, admin: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(house.app.state.house, "find", broken)
+    monkeypatch.setattr(house.app.state.house.html, "problem", broken)
+    assert admin.get("/jobs").json()["status"] == 500
+
+
+def test_a_host_that_is_not_ours_is_told_so_in_a_page(anonymous: TestClient) -> None:
+    page = anonymous.get("/jobs", headers={"Host": "elsewhere.example"})
+    assert page.status_code == 400 and "ALLOWED_HOSTS" in page.text
+    assert page.headers["Content-Type"].startswith("text/html")
+
+
 @pytest.mark.parametrize(
     "until", ["0.5", "1700000000", "2030-01-31", "2030-01-31T12:00:00", "soon", "99999-01-01T00:00:00Z"]
 )
