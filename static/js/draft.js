@@ -32,14 +32,14 @@ export function keepDraft(page) {
     again.hidden = false;
     again.querySelector("button").addEventListener("click", () => {
       forget();
-      location.reload();
+      location.assign(location.href); // a reload would fill the fields again by itself
     });
   } else if (!pristine) keep();
 
   page.addEventListener("input", keep);
   page.addEventListener("change", keep);
   page.addEventListener("submit", forget);
-  page.addEventListener("htmx:error", keep); // it was not sent
+  page.addEventListener("htmx:error", (event) => forms.includes(event.target) && keep()); // it was not sent
 }
 
 function valuesOf(form) {
