@@ -11,7 +11,9 @@ from app.db import utcnow
 from app.deployment import open_in_turn
 from app.engines.local.engine import LocalEngine
 from app.pools.models import NodePool
+from app.pools.queries import local_pool, unfinished_attempts
 from app.pools.service import ensure_local_pool
+from app.pools.shares import load_shares
 from app.site import Site
 from app.workers.cleaner import Cleaner
 from app.workers.directory import DirectoryWorker
@@ -27,7 +29,7 @@ class Crew:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._engine = LocalEngine(
-            site.datadir.engine, node_name=socket.gethostname()[:63] or "local",
+            site.datadir.engine, node_name=node_name(site, socket.gethostname()[:63] or "local"),
             fake_gpus=site.settings.lattice_fake_gpus,
         )  # fmt: skip
         pool = open_local_pool(site, self._engine)
@@ -66,6 +68,15 @@ class Crew:
 
 def _directory(site: Site) -> list[DirectoryWorker]:
     return [DirectoryWorker(site, site.provider)] if isinstance(site.provider, WorkOSProvider) else []
+
+
+def node_name(site: Site, hostname: str) -> str:
+    """What this machine's node is called: as before, while attempts hold shares of it, though it was renamed since."""
+    with site.db.read() as db:
+        pool = local_pool(db, site.datadir.host_id)
+        holding = unfinished_attempts(db, pool.organization_id, pool.id) if pool else []
+        names = {share.node for attempt in holding for share in load_shares(attempt.shares)}
+    return hostname if hostname in names else min(names, default=hostname)
 
 
 def open_local_pool(site: Site, engine: LocalEngine) -> NodePool:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import pynvml
 import pytest
 
 from app.engines.local import LocalEngine
 from app.engines.local.cgroups import Cgroups
-from app.engines.local.gpus import model_name
+from app.engines.local.gpus import GIB, LOOK_AGAIN, LOOK_SOON, Gpus, model_name
+from app.engines.protocol import Gpu
 
 
 def test_a_node_with_what_the_server_may_use(tmp_path: Path) -> None:
@@ -59,6 +63,41 @@ def test_a_machine_without_gpus_says_why(tmp_path: Path) -> None:
     (node,) = engine.nodes()
     engine.close()
     assert node.gpus or node.facts["gpus"].startswith("none: ")
+
+
+def with_gpus(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """A driver of those GPUs, in place of NVML's library; the names of its functions are the real ones."""
+    memory = SimpleNamespace(total=80 * GIB)
+    answers: dict[str, Callable[..., object]] = {
+        "nvmlInit": lambda: None, "nvmlShutdown": lambda: None, "nvmlDeviceGetCount": lambda: len(names),
+        "nvmlDeviceGetHandleByIndex": lambda index: names[index], "nvmlDeviceGetMemoryInfo": lambda _gpu: memory,
+        "nvmlDeviceGetName": lambda gpu: gpu, "nvmlSystemGetDriverVersion": lambda: "570.1",
+    }  # fmt: skip
+    for name, answer in answers.items():
+        monkeypatch.setattr(pynvml, name, answer)
+
+
+def test_gpus_that_nvml_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_gpus(monkeypatch, "NVIDIA H100 80GB HBM3", "NVIDIA A100-SXM4-80GB")
+    engine = LocalEngine(tmp_path / "local", node_name="here")
+    (node,) = engine.nodes()
+    assert node.gpus == (Gpu(index=0, model="H100", memory_gib=80), Gpu(index=1, model="A100-80GB", memory_gib=80))
+    assert node.facts["gpus"] == "NVML, driver 570.1"
+    assert [(offer.gpu_model, offer.gpus) for offer in engine.offers()] == [("H100", 1), ("A100-80GB", 1)]
+    engine.close()
+
+
+def test_gpus_come_and_go_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    found = Gpus((), lambda: now)
+    assert found.now()[0] == () and "NVML says" in found.now()[1]
+    with_gpus(monkeypatch, "NVIDIA L4", "NVIDIA L4")
+    assert found.now()[0] == (), "it is not asked each time"
+    now = LOOK_SOON
+    assert len(found.now()[0]) == 2
+    with_gpus(monkeypatch, "NVIDIA L4")
+    now += LOOK_AGAIN
+    assert len(found.now()[0]) == 1
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 
-from app.engines.local import gpus, isolation, logs, machine
+from app.engines.local import isolation, logs, machine
 from app.engines.local.bundle import build_supervisor
 from app.engines.local.cgroups import detect
 from app.engines.local.files import Folders, read_record, remove_tree, write_items, write_record, write_script
+from app.engines.local.gpus import Gpus
+from app.engines.local.gpus import fake_gpus as parse_fake
 from app.engines.local.observing import Watched
 from app.engines.local.plan import Plan, make_plan, paths_of
 from app.engines.local.starting import Starter
@@ -27,7 +28,6 @@ from app.engines.local.uids import give_folder, hold_uid
 from app.engines.local.wake import Wake
 from app.engines.protocol import (
     EngineError,
-    Gpu,
     Isolation,
     Launch,
     LogPiece,
@@ -60,7 +60,7 @@ class LocalEngine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._node_name = node_name
-        self._fake_gpus = gpus.fake_gpus(fake_gpus)
+        self._gpus = Gpus(parse_fake(fake_gpus), clock)
         self._lock = threading.RLock()
         self._watched: dict[str, Watched] = {}
         try:
@@ -77,16 +77,17 @@ class LocalEngine:
     # --- what the machine has
 
     def nodes(self) -> Sequence[NodeReport]:
+        found, how_found = self._gpus.now()
         return (
             NodeReport(
                 name=self._node_name,
                 cpu_tenths=machine.cpu_tenths(),
                 memory_tenths=machine.memory_tenths(),
-                gpus=self._gpus[0],
+                gpus=found,
                 facts={
                     **machine.general_facts(),
                     "cgroups": self._cgroups.description,
-                    "gpus": self._gpus[1],
+                    "gpus": how_found,
                     "work folders": self._work_folders(),
                 },
             ),
@@ -99,10 +100,6 @@ class LocalEngine:
         """The folders under which jobs keep their files: those with a user of their own may have another one."""
         has_outside = os.geteuid() == 0 and self._folders.is_closed
         return (self._folders.home, self._folders.outside) if has_outside else (self._folders.home,)
-
-    @cached_property
-    def _gpus(self) -> tuple[tuple[Gpu, ...], str]:
-        return (self._fake_gpus, "fake, for demonstration") if self._fake_gpus else gpus.found_gpus()
 
     def offers(self) -> Sequence[Offer]:
         """The whole machine, once for each GPU model; it costs nothing an hour, as it is owned."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from app.engines.protocol import Gpu
 from app.fake_gpus import parse
 
 GIB = 1 << 30
+LOOK_AGAIN = 600.0  # seconds: NVML wakes GPUs that sleep, which takes a while
+LOOK_SOON = 60.0  # … where there were none
 MEMORY = {"H200": 141.0, "H100": 80.0, "A100-80GB": 80.0, "A100": 40.0, "L40S": 48.0, "L4": 24.0, "A10G": 24.0,
           "V100": 16.0, "T4": 16.0, "B200": 180.0}  # fmt: skip
 NOISE = re.compile(
@@ -27,8 +31,31 @@ def fake_gpus(text: str) -> tuple[Gpu, ...]:
     )
 
 
+class Gpus:
+    """The machine's GPUs, looked for again now and then: a driver may be loaded late, a GPU may die.
+
+    `fake`: those that stand in for them.
+    """
+
+    def __init__(self, fake: tuple[Gpu, ...], clock: Callable[[], float]) -> None:
+        self._fake = fake
+        self._clock = clock
+        self._found: tuple[Gpu, ...] = ()
+        self._how = ""
+        self._look_at = -inf
+
+    def now(self) -> tuple[tuple[Gpu, ...], str]:
+        """The GPUs, and a sentence for the pool's page about how they were found."""
+        if self._fake:
+            return self._fake, "fake, for demonstration"
+        if self._clock() >= self._look_at:
+            self._found, self._how = found_gpus()
+            self._look_at = self._clock() + (LOOK_AGAIN if self._found else LOOK_SOON)
+        return self._found, self._how
+
+
 def found_gpus() -> tuple[tuple[Gpu, ...], str]:
-    """The GPUs, and a sentence for the pool's page about how they were found."""
+    """As `Gpus.now`, by NVML."""
     try:
         import pynvml
 
