@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.engines.local import container
-from app.engines.local.files import closed_ancestor
+from app.engines.local.folders import closed_ancestor
 from app.engines.protocol import EndCause, EngineError, Isolation, Share, StopReason
 from tests.engines.runs import Runs, command_lines
 from tests.peers import unavailable, wait_until

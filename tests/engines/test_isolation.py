@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.engines.local.files import closed_ancestor
+from app.engines.local.folders import closed_ancestor
 from app.engines.local.uids import DEEPEST
 from app.engines.protocol import EndCause, EngineError, Isolation, Share
 from tests.engines.runs import Runs, command_lines, require_root

@@ -18,7 +18,8 @@ from pathlib import Path
 from app.engines.local import isolation, logs, machine
 from app.engines.local.bundle import build_supervisor
 from app.engines.local.cgroups import detect
-from app.engines.local.files import Folders, read_record, remove_tree, write_items, write_record, write_script
+from app.engines.local.files import read_record, remove_tree, write_items, write_record, write_script
+from app.engines.local.folders import Folders
 from app.engines.local.gpus import Gpus
 from app.engines.local.gpus import fake_gpus as parse_fake
 from app.engines.local.observing import Watched

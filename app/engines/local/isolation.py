@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.engines.local.container import find_tool
-from app.engines.local.files import Folders
+from app.engines.local.folders import Folders
 from app.engines.protocol import Isolation
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/sys", "/nix/store")

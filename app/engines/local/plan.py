@@ -18,7 +18,7 @@ from pathlib import Path
 from app.engines.local import isolation, scripts
 from app.engines.local.cgroups import Cgroups
 from app.engines.local.container import find_tool, run_argv, tool_env
-from app.engines.local.files import Folders, closed_ancestor
+from app.engines.local.folders import Folders, closed_ancestor
 from app.engines.local.uids import lease_path
 from app.engines.protocol import EngineError, Isolation, Launch, Share
 

@@ -10,7 +10,7 @@ import os
 import zlib
 from pathlib import Path
 
-from app.engines.local.files import Folders
+from app.engines.local.folders import Folders
 from app.engines.protocol import EngineError
 
 FIRST, COUNT = 70_000, 10_000
