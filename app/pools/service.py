@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -34,12 +34,16 @@ BY_SETTING = frozenset({IN_CONTAINER, SWITCHED_OFF})  # a drain that a setting m
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machines:
-    """What an engine says of its pool. `isolations`: each with None where it can be used, else why not."""
+    """What an engine says of its pool. `isolations`: each with None where it can be used, else why not.
+
+    `strangers`: attempts at work there that the database does not know, each with its supervisor's process id.
+    """
 
     reports: Sequence[NodeReport]
     offers: Sequence[Offer]
     isolations: Mapping[Isolation, str | None]
     disk_free_percent: int | None = None
+    strangers: Mapping[str, int] = field(default_factory=dict)
 
 
 def ensure_local_pool(
@@ -89,8 +93,8 @@ def see_machines(db: Session, pool: NodePool, seen: Machines, now: datetime) -> 
     for report in seen.reports:
         columns: dict[str, Any] = {
             "cpu_tenths": report.cpu_tenths, "memory_tenths": report.memory_tenths, "gpus": dump_gpus(report.gpus),
-            "facts": orjson.dumps(dict(report.facts)).decode(), "disk_free_percent": seen.disk_free_percent,
-            "seen_at": now,
+            "facts": orjson.dumps({**report.facts, **_facts_of(seen.strangers)}).decode(),
+            "disk_free_percent": seen.disk_free_percent, "seen_at": now,
         }  # fmt: skip
         node = known.pop(report.name, None)
         if node is None:
@@ -102,6 +106,16 @@ def see_machines(db: Session, pool: NodePool, seen: Machines, now: datetime) -> 
         db.delete(gone)
     pool.isolations = orjson.dumps({kind.value: why for kind, why in seen.isolations.items()}).decode()
     pool.offers = orjson.dumps([asdict(offer) for offer in seen.offers]).decode()
+
+
+def _facts_of(strangers: Mapping[str, int]) -> dict[str, str]:
+    if not strangers:
+        return {}
+    found = ", ".join(f"{attempt_id} (process {pid})" for attempt_id, pid in sorted(strangers.items())[:20])
+    return {
+        "unknown attempts": f"{found} run here and are not in the database, as after the restore of an older backup."
+        " What they use is not counted. `kill -9 PROCESS` on the machine ends one within seconds."
+    }
 
 
 def drain(db: Session, pool: NodePool, reason: str, by: Actor) -> None:

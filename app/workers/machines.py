@@ -33,6 +33,9 @@ class MachineEngine(Engine, Protocol):
     def available_isolations(self) -> dict[Isolation, str | None]:
         """Isolation → None where it can be used, else a sentence that says why not."""
 
+    def at_work(self) -> Mapping[str, int]:
+        """Attempt → its supervisor's process id, for all that run on this machine, whoever submitted them."""
+
     def work_roots(self) -> Sequence[Path]:
         """The folders on this machine under which jobs keep their files; they may be on several disks."""
 
@@ -48,10 +51,18 @@ def look_at(
     `free`: which part of a folder's disk is free. The fullest disk counts, since a job may write to each.
     """
     return Machines(
-        reports=engine.nodes(), offers=engine.offers(),
+        reports=engine.nodes(), offers=engine.offers(), strangers=_strangers(engine, site),
         isolations=engine.available_isolations() if isolations is None else isolations,
         disk_free_percent=int(min(map(free, (site.datadir.path, *engine.work_roots()))) * 100),
     )  # fmt: skip
+
+
+def _strangers(engine: MachineEngine, site: Site) -> Mapping[str, int]:
+    """What runs on the machine and the database does not know, as after the restore of an older backup."""
+    found = engine.at_work()
+    with site.db.read() as db:
+        known = set(db.execute(select(ATTEMPT.c.id).where(ATTEMPT.c.id.in_(found))).scalars())
+    return {attempt_id: pid for attempt_id, pid in found.items() if attempt_id not in known}
 
 
 class Machinery:

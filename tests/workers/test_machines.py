@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
+from sqlmodel import select
+
+from app.db import utcnow
 from app.engines.local.engine import LocalEngine
+from app.engines.protocol import Phase
 from app.jobs.models import JobState
+from app.pools.models import NodePool
+from app.pools.queries import nodes_of
+from app.pools.service import see_machines
 from app.site import Site
 from app.workers.build import node_name
 from app.workers.machines import look_at
-from tests.engines.runs import require_root
+from tests.engines.runs import Runs, require_root
 from tests.jobs.rows import Home, stop, submit
+from tests.peers import wait_until
+from tests.peers.server import running_under
 from tests.workers.hands import Hands
 
 
@@ -37,3 +48,21 @@ def test_a_machine_that_is_renamed_gives_nothing_out_twice(site: Site, home: Hom
     stop(site, home, job_id)
     hands.until_ended(job_id)
     assert node_name(site, "renamed") == "renamed"
+
+
+def test_what_the_database_does_not_know_is_told_and_can_be_ended(site: Site, home: Home, tmp_path: Path) -> None:
+    """As after the restore of an older backup."""
+    known = Runs(tmp_path / "engine")
+    attempt = known.start("sleep 601 & sleep 602")
+    known.until(attempt, lambda seen: seen.phase is Phase.RUNNING)
+    seen = look_at(known.engine, site, {})
+    assert list(seen.strangers) == [attempt]
+    with site.db.write() as db:
+        pool = db.exec(select(NodePool)).one()
+        see_machines(db, pool, seen, utcnow())
+        (node,) = nodes_of(db, pool)
+    assert attempt in node.facts and f"process {seen.strangers[attempt]}" in node.facts
+    os.kill(seen.strangers[attempt], signal.SIGKILL)
+    wait_until(lambda: not known.engine.at_work(), what="it has ended")
+    wait_until(lambda: not running_under(known.home), what="nothing of it is left")
+    known.engine.close()

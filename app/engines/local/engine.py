@@ -193,6 +193,17 @@ class LocalEngine:
             self._starter.reap()
             return {attempt_id: seen for attempt_id in handles if (seen := self._observe(attempt_id))}
 
+    def at_work(self) -> Mapping[str, int]:
+        """Attempt → its supervisor's process id, for all that run here, whoever submitted them."""
+        with self._lock, os.scandir(self._folders.attempts) as entries:
+            unended = [entry.name for entry in entries if not os.path.exists(os.path.join(entry.path, "ended"))]
+            watched = [self._watch(name) for name in unended if not name.startswith(".")]
+            return {one.attempt_id: one.pid for one in watched if one.is_claimed and self._is_at_work(one.attempt_id)}
+
+    def _is_at_work(self, attempt_id: str) -> bool:
+        seen = self._observe(attempt_id)
+        return seen is not None and seen.phase in (Phase.RUNNING, Phase.STOPPING)
+
     def _observe(self, attempt_id: str) -> Observation | None:
         watched = self._watch(attempt_id)
         try:

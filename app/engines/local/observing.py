@@ -37,6 +37,12 @@ class Watched:
         return self._claim is not None
 
     @property
+    def pid(self) -> int:
+        """The supervisor's process, once the attempt is claimed."""
+        assert self._claim is not None
+        return int(self._claim["pid"])
+
+    @property
     def is_gone(self) -> bool:
         """Whether its folder was removed. Where all attempts' folders are away a disk is, which says nothing of it."""
         return not self.folder.exists() and self.folder.parent.exists()
