@@ -19,9 +19,9 @@ choose_engine() {
   done
   die "Neither Docker nor Podman answers here: install one, or start its service."
 }
-setting() {  # setting NAME DEFAULT: from the environment, else from the file
-  value=$(printenv "$1" || sed -n "s/^$1=//p" "$settings" 2>/dev/null | tail -n 1)
-  echo "${value:-$2}"
+port() {  # from the environment, else from the file, where it may stand in quotes, before a comment
+  value=${PORT:-$(sed -n "s/^ *\(export \)\{0,1\} *PORT *= *[\"']\{0,1\}\([0-9]*\).*/\2/p" "$settings" 2>/dev/null | tail -n 1)}
+  echo "${value:-8000}"
 }
 
 build() {
@@ -34,7 +34,7 @@ build() {
 }
 
 run() {
-  port=$(setting PORT 8000)
+  port=$(port)
   "$engine" stop -t 20 "$name" >/dev/null 2>&1 || true
   "$engine" rm "$name" >/dev/null 2>&1 || true
   if [ -f "$settings" ]; then set -- --env-file "$settings" "$@"; fi

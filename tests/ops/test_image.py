@@ -60,8 +60,7 @@ def container(podman: Podman, python_image: str, tmp_path_factory: pytest.TempPa
     names = dict.fromkeys(("LATTICE_IMAGE", "LATTICE_CONTAINER", "LATTICE_VOLUME"), NAME)
     environment = {**podman.environment, **names, "PORT": str(port), "ENV_FILE": str(settings)}
     podman("volume", "rm", "--force", NAME)
-    docker_run(environment, "build", "--build-arg", f"BASE={python_image}")
-    yield Container(podman, environment, port, docker_run(environment, "run"))
+    yield Container(podman, environment, port, docker_run(environment, "build-and-run"))
     podman("rm", "--force", "--time", "0", NAME)
     podman("volume", "rm", "--force", NAME)
 

@@ -66,7 +66,7 @@ def python_image(podman: Podman) -> str:
     """The Dockerfile's base image, made of this machine's Debian: the name that its `ARG BASE` says."""
     name = dockerfile_base()
     if not podman.has(name):
-        podman("import", "--quiet", str(debian_with_python()), f"docker.io/library/{name}")
+        podman("import", "--quiet", str(debian_with_python()), f"localhost/{name}")
     return name
 
 
