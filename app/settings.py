@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -267,7 +268,7 @@ def _is_origin(text: str) -> bool:
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings; raises `SettingsError` whose text is one sentence for each wrong one."""
     _check_encoding(Path(".env"))
-    misspelt = list(_misspelt(Path(".env")))
+    misspelt = [*_misspelt_in_file(Path(".env")), *_misspelt_in_environment()]
     try:
         settings = Settings(**overrides)
     except ValidationError as wrong:
@@ -286,10 +287,19 @@ def _check_encoding(file: Path) -> None:
 
 
 OURS = ("LATTICE_", "AUTH_")  # other programs may have settings of theirs in the file
-OF_CLIENTS = {"LATTICE_URL", "LATTICE_API_KEY"}
+OF_OTHERS = {"LATTICE_URL", "LATTICE_API_KEY", "LATTICE_CONTAINER", "LATTICE_IMAGE", "LATTICE_VOLUME"}
 
 
-def _misspelt(file: Path) -> Iterator[str]:
+def _misspelt_in_environment() -> Iterator[str]:
+    """A sentence for each name that is nearly a setting's; others with our prefixes are a job's, or a script's."""
+    known = {name.upper() for name in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name.startswith(OURS) and name not in known | OF_OTHERS:
+            for near in get_close_matches(name, known, 1, cutoff=0.85):
+                yield f"The environment has {name}, which is no setting; is it {near}?"
+
+
+def _misspelt_in_file(file: Path) -> Iterator[str]:
     """A sentence for each line of the file that sets nothing, and would otherwise be passed over in silence."""
     if not file.is_file():
         return
@@ -300,7 +310,7 @@ def _misspelt(file: Path) -> Iterator[str]:
                 text = line.original.string
                 number = line.original.line + len(text) - len(text.lstrip("\n"))
                 yield f"{file}, line {number}, sets nothing: expected NAME=VALUE."
-            elif line.key and line.key.upper().startswith(OURS) and line.key.upper() not in known | OF_CLIENTS:
+            elif line.key and line.key.upper().startswith(OURS) and line.key.upper() not in known | OF_OTHERS:
                 near = get_close_matches(line.key.upper(), known, 1, cutoff=0.78)
                 yield f"{file} has {line.key}, which is no setting{f'; is it {near[0]}?' if near else '.'}"
 

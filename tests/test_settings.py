@@ -56,6 +56,22 @@ def test_it_is_named_with_its_value(monkeypatch: pytest.MonkeyPatch, name: str, 
     assert str(wrong.value) == f"{name} is {value!r}, but {expected}"
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("LATTICE_DATADIR", "LATTICE_DATA_DIR"), ("AUTH_CLIENTID", "AUTH_CLIENT_ID")]
+)
+def test_a_name_that_is_nearly_a_settings_is_told(monkeypatch: pytest.MonkeyPatch, name: str, meant: str) -> None:
+    with pytest.raises(SettingsError) as wrong:
+        loaded(monkeypatch, **{name: "x"})
+    assert str(wrong.value) == f"The environment has {name}, which is no setting; is it {meant}?"
+
+
+@pytest.mark.parametrize(
+    "name", ["LATTICE_JOB_ID", "LATTICE_STOP_FILE", "LATTICE_CONTAINER", "LATTICE_URL", "AUTH_TOKEN"]
+)
+def test_names_of_jobs_and_scripts_are_no_settings(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    assert loaded(monkeypatch, **{name: "x"})
+
+
 @pytest.mark.parametrize("value", ["mysql://u:hidden@h/d", "postgresql://u:hidden@h:port/d", "sqlite://", "sqlite:///"])
 def test_the_database_is_named_and_its_password_is_not_shown(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL is wrong: expected sqlite:///PATH or") as wrong:
