@@ -1,4 +1,6 @@
-// Menus are <details>: they open by themselves. A click elsewhere, Escape, or another menu closes them.
+// Menus are <details>: they open by themselves. A click elsewhere, Escape, or another menu closes them. A dialog that was
+// sent with a mistake in it opens again.
+import { onPage } from "./page.js";
 
 export function closeMenus() {
   document.addEventListener("click", (event) => closeOthers(event.target.closest("details[data-menu]")));
@@ -8,6 +10,11 @@ export function closeMenus() {
     open.open = false;
     open.querySelector("summary").focus();
     event.preventDefault();
+  });
+  onPage(() => {
+    const wrong = document.querySelector(".dialog[popover]:not(:popover-open) [aria-invalid='true']");
+    wrong?.closest(".dialog").showPopover();
+    wrong?.focus();
   });
   // a control inside a menu that opens a dialog has done the menu's work
   document.addEventListener("toggle", (event) => event.target.matches?.("[popover].dialog") && closeOthers(null), true);

@@ -12,7 +12,8 @@ document.addEventListener("htmx:after:swap", (event) => {
   const target = event.detail.ctx.target;
   const root = target instanceof Element && target.isConnected ? target : document;
   for (const callback of callbacks) callback(root);
-  if (root === document.body) document.getElementById("main")?.focus({ preventScroll: true });
+  const focused = document.activeElement !== document.body;
+  if (root === document.body && !focused) document.getElementById("main")?.focus({ preventScroll: true });
 });
 
 // A filter that is not set stays out of the address.

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.console import MARKS
 from tests.console.lab import HELD, Lab
-from tests.peers.browser import axe
+from tests.peers.browser import Watch, axe
 
 pytestmark = MARKS
 
@@ -103,3 +103,16 @@ def test_its_limits_are_set(pool: Page, lab: Lab) -> None:
         expect(facts).to_contain_text("2.0 MiB a job")
     finally:
         lab.change_pool(limits=before)
+
+
+def test_a_mistake_opens_its_dialog_again(pool: Page, watch: Watch) -> None:
+    watch.expect("status of 422")
+    pool.get_by_role("button", name="Settings").click()
+    cpus = pool.get_by_label("CPUs if unspecified")
+    cpus.fill("9999")
+    pool.get_by_role("button", name="Save").click()
+    expect(cpus).to_be_visible()
+    expect(cpus).to_have_value("9999")
+    expect(cpus).to_be_focused()
+    expect(pool.locator("#defaults\\.cpus-error")).to_contain_text("CPUs")
+    assert axe(pool) == []
