@@ -48,7 +48,7 @@ from app.jobs.task_yaml import dump_task, parse_task
 from app.pools.known import known_pools
 from app.pools.queries import pool_named
 from app.stores.logs import LogState, LogStore
-from app.web.action import Action, Mount, Scope
+from app.web.action import Action, Limit, Mount, Scope
 from app.web.ask import AfterCommit, Ask, FromStore
 from app.web.bodies import YAML
 from app.web.fields import since_moment
@@ -301,7 +301,8 @@ ACTIONS = [
         mount=Mount.JSON, also=(410,),
     ),
     Action(
-        "GET", "/jobs/{id}/log-matches", find_in_logs, thing=Job, query=LogMatchQuery, mount=Mount.JSON, also=(410,)
+        "GET", "/jobs/{id}/log-matches", find_in_logs, thing=Job, query=LogMatchQuery, mount=Mount.JSON, also=(410,),
+        limit=Limit.LOG_SEARCHES,
     ),
     Action("GET", "/jobs/{id}/events", list_job_events, thing=Job, query=ListQuery, mount=Mount.JSON),
     Action("GET", "/jobs/{id}/task", show_task, thing=Job, media=YAML, mount=Mount.JSON),

@@ -65,6 +65,7 @@ class Limit(StrEnum):
     DEVICE_CODES = "device-codes"
     DEVICE_POLLS = "device-polls"
     USER_CODES = "user-codes"
+    LOG_SEARCHES = "log-searches"
 
 
 @dataclass(frozen=True, slots=True)

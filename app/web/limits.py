@@ -40,6 +40,7 @@ POLICIES: Mapping[Limit, Policy] = {
     Limit.DEVICE_CODES: Policy("60/minute", "new device codes for this address"),
     Limit.DEVICE_POLLS: Policy("600/minute", "questions about device codes from this address"),
     Limit.USER_CODES: Policy("20/minute", "device codes typed by you", by_address=False),
+    Limit.LOG_SEARCHES: Policy("600/minute", "searches of logs", by_address=False),
 }
 
 

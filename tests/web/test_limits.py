@@ -21,12 +21,16 @@ ME = "/api/v1/auth/me"
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    limits = ("writes=3/hour", "key-failures=2/hour", "sign-in=2/hour", "user-codes=2/hour")
+    limits = ("writes=3/hour", "key-failures=2/hour", "sign-in=2/hour", "user-codes=2/hour", "log-searches=2/hour")
     return settings.model_copy(update={"lattice_rate_limits": limits})
 
 
 def statuses(client: TestClient, method: str, path: str, times: int, **request: object) -> list[int]:
     return [client.request(method, path, **request).status_code for _ in range(times)]  # type: ignore[arg-type]
+
+
+def test_searches_of_logs_are_bounded(house: House) -> None:
+    assert statuses(house.key(), "GET", "/api/v1/jobs/job_none/log-matches?q=x", 3) == [404, 404, 429]
 
 
 def test_writes_of_one_key_are_bounded_and_another_goes_on(house: House) -> None:
