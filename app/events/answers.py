@@ -76,8 +76,9 @@ def in_words(data: dict[str, Any]) -> str:
     facts = [data["reason"]] if data.get("reason") else []
     for name, one in data.get("changes", {}).items():
         facts.append(f"{_words(name)} {_shown(one['was'])} → {_shown(one['now'])}")
+    told = TOLD_ELSEWHERE | ({"exit_code"} if facts else set())  # a reason or a change says it better
     for name, value in data.items():
-        if name not in TOLD_ELSEWHERE and value not in (None, "", []):
+        if name not in told and value not in (None, "", []):
             facts.append(f"{_words(name)} {_shown(value)}")
     return " · ".join(facts)
 
