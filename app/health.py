@@ -15,6 +15,7 @@ from starlette.responses import Response
 from app import migrate
 from app.db import NOT_REACHED, utcnow
 from app.jobs.models import JobTotal
+from app.pools.queries import least_free_disk
 from app.site import Site
 from app.workers.loop import SILENT_AFTER, beats
 
@@ -30,6 +31,10 @@ class Health:
         self._beats = Gauge(
             "lattice_worker_age_seconds", "Since the worker's last round.", ("worker",), registry=registry
         )
+        self._disk = Gauge(
+            "lattice_pool_disk_free_ratio", "Free part of the fullest disk that jobs write to.", ("pool", "name"),
+            registry=registry,
+        )  # fmt: skip
         self._writers = Gauge("lattice_database_waiting_writers", "Threads that wait to write.", registry=registry)
         self._pool = Gauge("lattice_database_connections", "Connections of the pool.", ("state",), registry=registry)
 
@@ -70,6 +75,7 @@ class Health:
             self._up.set(0)  # and what was read of it before says no more
             self._jobs.clear()
             self._beats.clear()
+            self._disk.clear()
         pool = self.site.db.engine.pool
         for state, number in (("in_use", pool.checkedout()), ("size", pool.size())):  # type: ignore[attr-defined]
             self._pool.labels(state).set(number)
@@ -79,9 +85,12 @@ class Health:
     def _read(self) -> None:
         with self.site.db.read() as db:
             totals = db.exec(select(JobTotal.state, func.sum(col(JobTotal.count))).group_by(col(JobTotal.state))).all()
-            beaten = beats(db)
+            beaten, free = beats(db), least_free_disk(db)
         for state, count in totals:
             self._jobs.labels(str(state)).set(count)
         self._beats.clear()  # of workers that there are no more
         for name, at in beaten.items():
             self._beats.labels(name).set(max(0.0, (utcnow() - at).total_seconds()))
+        self._disk.clear()
+        for pool_id, name, percent in free:
+            self._disk.labels(pool_id, name).set(percent / 100)

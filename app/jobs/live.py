@@ -65,7 +65,7 @@ class LiveReader:
     def _live(self, row: Any, code: ReasonCode, args: dict[str, Any], ahead: int | None) -> Live:
         if code not in WAITS_FOR_ROOM:
             return Live(pool=row.pool, pool_reason=self._pool(row).reason, ahead=ahead)
-        rooms = self._room(row)
+        rooms = [room for room in self._room(row) if not room.is_disk_low]
         gpus = [room.free_gpus(args.get("model")) for room in rooms]
         cpus = [max(0, room.node.cpu_tenths - room.held_cpu_tenths) for room in rooms]
         memory = [max(0, room.node.memory_tenths - room.held_memory_tenths) for room in rooms]

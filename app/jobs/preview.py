@@ -12,13 +12,14 @@ from app.jobs.amounts import number
 from app.jobs.answers import JobPreview, PreviewError
 from app.jobs.needs import Needs
 from app.jobs.new_row import FIRST_REASONS
-from app.jobs.reasons import Live, Reason
+from app.jobs.reasons import Live, Reason, ReasonCode
 from app.jobs.refusals import judge
 from app.jobs.service import pool_for
 from app.jobs.spec import JobSubmit
 from app.jobs.task_yaml import dump_task
 from app.pools.known import KnownPool, facts_of, rooms_of
 from app.pools.models import NodePool, PoolState
+from app.pools.queries import NodeRoom
 from app.web.problems import Invalid
 
 
@@ -34,13 +35,14 @@ def preview(db: Session, organization_id: str, body: JobSubmit) -> JobPreview:
     needs = verdict.needs
     price = hourly_price(needs.first, needs.num_nodes, _offers(db, pool))
     ahead = line.count_ahead(db, pool.organization_id, pool.id, body.priority)
-    at_once = not errors and ahead == 0 and pool.state is PoolState.OPEN and _fits(db, pool, needs)
+    rooms = rooms_of(db, pool)
+    at_once = not errors and ahead == 0 and pool.state is PoolState.OPEN and _fits(rooms, needs)
     position = None if errors or at_once or ahead >= line.FURTHEST else ahead + 1
     return JobPreview(
         name=body.name, pool=pool.name, errors=errors, num_nodes=needs.num_nodes, cpus=number(needs.first.cpu_tenths),
         memory=number(needs.first.memory_tenths), accelerators=needs.first.accelerators,
         price_per_hour=None if price is None else credits_text(price),
-        starts_at_once=at_once, queue_position=position, reason=_reason(pool), task=dump_task(body.spec),
+        starts_at_once=at_once, queue_position=position, reason=_reason(pool, rooms, needs), task=dump_task(body.spec),
     )  # fmt: skip
 
 
@@ -58,11 +60,21 @@ def _refused(body: JobSubmit, errors: list[PreviewError]) -> JobPreview:
     )  # fmt: skip
 
 
-def _fits(db: Session, pool: KnownPool, needs: Needs) -> bool:
-    rooms = rooms_of(db, pool)
+def _fits(rooms: list[NodeRoom], needs: Needs) -> bool:
     return any(sum(room.fits(a) for room in rooms) >= needs.num_nodes for a in needs.alternatives)
 
 
-def _reason(pool: KnownPool) -> str | None:
+def _lacks_disk(rooms: list[NodeRoom], needs: Needs) -> bool:
+    """Whether the nodes that are large enough are too few without those that are short of disk."""
+    return _could_hold(rooms, needs) and not _could_hold([room for room in rooms if not room.is_disk_low], needs)
+
+
+def _could_hold(rooms: list[NodeRoom], needs: Needs) -> bool:
+    return any(sum(room.could_hold(a) for room in rooms) >= needs.num_nodes for a in needs.alternatives)
+
+
+def _reason(pool: KnownPool, rooms: list[NodeRoom], needs: Needs) -> str | None:
     code = FIRST_REASONS.get(pool.state)
+    if code is None and _lacks_disk(rooms, needs):
+        code = ReasonCode.DISK_LOW
     return None if code is None else Reason(code).sentence(Live(pool=pool.name, pool_reason=pool.reason))

@@ -10,6 +10,7 @@ import orjson
 
 from app.engines.protocol import Gpu, Isolation
 from app.jobs.amounts import number
+from app.pools import disk
 from app.pools.models import NodePool, PoolState, Provider
 from app.pools.queries import Held, NodeRoom
 
@@ -39,6 +40,8 @@ class GpuView:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
+    """A machine of a pool. `disk_free_percent` is that of the fullest disk that jobs write to, None where not known."""
+
     id: str
     name: str
     cpus: int | float
@@ -52,13 +55,17 @@ class NodeView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSummary:
-    """A pool and how full it is. `running` counts jobs that are starting, running or stopping."""
+    """A pool and how full it is. `running` counts jobs that are starting, running or stopping.
+
+    `reason`: why nothing is placed here, or not on each node. `disk_low`: it is open, but every node is short of disk.
+    """
 
     id: str
     name: str
     provider: Provider
     state: PoolState
     reason: str | None
+    disk_low: bool
     isolation: Isolation
     capacity: Amounts
     used: Amounts
@@ -131,8 +138,11 @@ def capacity_of(rooms: list[NodeRoom]) -> Amounts:
 
 
 def pool_summary(pool: NodePool, rooms: list[NodeRoom], held: Held, counts: tuple[int, int]) -> PoolSummary:
+    short = disk.shortage([(room.node.name, room.node.disk_free_percent) for room in rooms])
+    every = pool.state is PoolState.OPEN and short is not None and all(room.is_disk_low for room in rooms)
     return PoolSummary(
-        id=pool.id, name=pool.name, provider=pool.provider, state=pool.state, reason=pool.reason,
+        id=pool.id, name=pool.name, provider=pool.provider, state=pool.state, reason=pool.reason or short,
+        disk_low=every,
         isolation=pool.isolation, capacity=capacity_of(rooms), num_nodes=len(rooms),
         used=Amounts(number(held.cpu_tenths), number(held.memory_tenths), held.gpus),
         queued=counts[0], running=counts[1], created_at=pool.created_at,

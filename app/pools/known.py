@@ -22,7 +22,7 @@ _COLUMNS = (
 _OF_ORGANIZATION = select(*_COLUMNS).where(POOL.c.organization_id == bindparam("organization")).order_by(POOL.c.name)
 _ONE = select(*_COLUMNS).where(POOL.c.id == bindparam("pool"))
 _NODES = (
-    select(NODE.c.name, NODE.c.cpu_tenths, NODE.c.memory_tenths, NODE.c.gpus)
+    select(NODE.c.name, NODE.c.cpu_tenths, NODE.c.memory_tenths, NODE.c.gpus, NODE.c.disk_free_percent)
     .where(NODE.c.organization_id == bindparam("organization"), NODE.c.pool_id == bindparam("pool"))
     .order_by(NODE.c.name)
 )
@@ -65,11 +65,11 @@ def known_pool(db: Session, pool_id: str) -> KnownPool:
 
 def facts_of(db: Session, pool: KnownPool) -> PoolFacts:
     """What a specification is held against."""
-    return _facts(pool, tuple(tuple(row) for row in _nodes(db, pool)))
+    return _facts(pool, tuple((n.name, n.cpu_tenths, n.memory_tenths, n.gpus) for n in _nodes(db, pool)))
 
 
 @lru_cache(maxsize=64)
-def _facts(pool: KnownPool, nodes: tuple[tuple[Any, ...], ...]) -> PoolFacts:
+def _facts(pool: KnownPool, nodes: tuple[tuple[str, int, int, str], ...]) -> PoolFacts:
     return PoolFacts(
         name=pool.name, provider=pool.provider.value, isolation=pool.isolation,
         nodes=tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,8 @@ from sqlmodel import select as select_rows
 from app.engines.protocol import Gpu, Share
 from app.jobs.models import ATTEMPT, TOTAL, JobState
 from app.jobs.needs import Alternative
-from app.pools.models import Node, NodePool, Provider
+from app.pools import disk
+from app.pools.models import NODE, POOL, Node, NodePool, Provider
 from app.pools.shares import load_gpus, load_shares
 
 
@@ -31,19 +33,36 @@ class NodeRoom:
         self.held_memory_tenths += share.memory_tenths
         self.holders.update(dict.fromkeys(share.gpu_indices, job_id))
 
+    @property
+    def is_disk_low(self) -> bool:
+        """Whether nothing is placed here until there is more free disk."""
+        return disk.is_low(self.node.disk_free_percent)
+
     def free_gpus(self, model: str | None) -> int:
         """Free GPUs of that model; of any where it is None."""
-        wanted = model.casefold() if model else None
-        free = [gpu for gpu in self.gpus if gpu.index not in self.holders]
-        return sum(1 for gpu in free if wanted is None or gpu.model.casefold() == wanted)
+        return _count(model, (gpu for gpu in self.gpus if gpu.index not in self.holders))
+
+    def could_hold(self, wanted: Alternative) -> bool:
+        """Whether the node, empty, is large enough."""
+        return (
+            self.node.cpu_tenths >= wanted.cpu_tenths
+            and self.node.memory_tenths >= wanted.memory_tenths
+            and (not wanted.gpus or _count(wanted.gpu_model, self.gpus) >= wanted.gpus)
+        )
 
     def fits(self, wanted: Alternative) -> bool:
-        """Whether that is free here now."""
+        """Whether that could be placed here now."""
         return (
-            self.node.cpu_tenths - self.held_cpu_tenths >= wanted.cpu_tenths
+            not self.is_disk_low
+            and self.node.cpu_tenths - self.held_cpu_tenths >= wanted.cpu_tenths
             and self.node.memory_tenths - self.held_memory_tenths >= wanted.memory_tenths
             and (not wanted.gpus or self.free_gpus(wanted.gpu_model) >= wanted.gpus)
         )
+
+
+def _count(model: str | None, gpus: Iterable[Gpu]) -> int:
+    wanted = model.casefold() if model else None
+    return sum(1 for gpu in gpus if wanted is None or gpu.model.casefold() == wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +97,13 @@ def local_pool(db: Session, host_id: str) -> NodePool | None:
 def nodes_of(db: Session, pool: NodePool) -> list[Node]:
     query = select_rows(Node).where(Node.organization_id == pool.organization_id, Node.pool_id == pool.id)
     return list(db.exec(query.order_by(col(Node.name))))
+
+
+def least_free_disk(db: Session) -> list[tuple[str, str, int]]:
+    """Id, name and the free percent of the fullest node's disk, of every pool where that is known."""
+    least = select(POOL.c.id, POOL.c.name, func.min(NODE.c.disk_free_percent)).join(NODE, NODE.c.pool_id == POOL.c.id)
+    known = least.where(NODE.c.disk_free_percent.is_not(None)).group_by(POOL.c.id, POOL.c.name)
+    return [(pool_id, name, percent) for pool_id, name, percent in db.execute(known)]
 
 
 def unfinished_attempts(db: Session, organization_id: str, pool_id: str) -> list[Row[Any]]:

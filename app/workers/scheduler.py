@@ -19,6 +19,7 @@ from app.db import utcnow
 from app.jobs.models import ATTEMPT, IS_QUEUED, JOB
 from app.jobs.needs import Needs
 from app.jobs.placement import Condition, NodeState, QueuedJob, RunningAttempt, plan
+from app.pools import disk
 from app.pools import queries as pools
 from app.pools.models import Node, NodePool, PoolState
 from app.pools.service import mark_fault
@@ -29,7 +30,6 @@ from app.workers.loop import is_due
 from app.workers.placing import Placing, place, tell_shut
 
 WINDOW = 1_000  # queued jobs of a pool that a round looks at from the front, and as many further back, in turn
-LEAST_FREE_DISK = 5  # percent
 TELL_EVERY = timedelta(seconds=15)
 SILENCE = timedelta(seconds=60)
 LISTEN_EVERY = timedelta(seconds=10)
@@ -155,10 +155,9 @@ def _needs(stored: str) -> Needs:
 
 
 def _node_state(node: Node) -> NodeState:
-    is_low = node.disk_free_percent is not None and node.disk_free_percent < LEAST_FREE_DISK
     return NodeState(
         name=node.name, cpu_tenths=node.cpu_tenths, memory_tenths=node.memory_tenths, gpus=load_gpus(node.gpus),
-        condition=Condition.DISK_LOW if is_low else Condition.OPEN,
+        condition=Condition.DISK_LOW if disk.is_low(node.disk_free_percent) else Condition.OPEN,
     )  # fmt: skip
 
 

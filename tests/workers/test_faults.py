@@ -13,6 +13,7 @@ from app.db import utcnow
 from app.engines.protocol import EngineError
 from app.jobs.models import ATTEMPT, SECRET, JobState
 from app.jobs.states import FINAL
+from app.pools.disk import LEAST_FREE
 from app.pools.models import NodePool, PoolState
 from app.site import Site
 from app.stores.logs import LogState
@@ -20,7 +21,7 @@ from app.stores.objects import StoreError
 from app.workers import lease
 from app.workers.lease import LeaseLost
 from app.workers.models import Lease
-from app.workers.scheduler import LEAST_FREE_DISK, SILENCE, Scheduler
+from app.workers.scheduler import SILENCE, Scheduler
 from tests.jobs.rows import Home, attempts, stop, submit
 from tests.workers.hands import Hands
 from tests.workers.meddling import Meddling
@@ -156,7 +157,7 @@ def test_one_stop_that_can_not_be_passed_on_keeps_no_other_job_back(
 def test_nothing_is_placed_on_a_full_disk(
     site: Site, home: Home, hands: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = LEAST_FREE_DISK - 1
+    free = LEAST_FREE - 1
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=100, used=100 - free, free=free))
     job_id = submit(site, home, "true")
     hands.reconciler.round()
