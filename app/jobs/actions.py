@@ -45,7 +45,7 @@ from app.jobs.spec import JobSubmit
 from app.jobs.states import FINAL
 from app.jobs.task_fields import choices_of, to_form_fields
 from app.jobs.task_yaml import dump_task, parse_task
-from app.pools.known import known_pools
+from app.pools.known import has_fake_gpus, known_pool, known_pools
 from app.pools.queries import pool_named
 from app.stores.logs import LogState, LogStore
 from app.web.action import Action, Limit, Mount, Scope
@@ -162,7 +162,9 @@ def show_job(ask: Ask, job: Job) -> JobDetail | FromStore[JobDetail]:
     if not ask.html:
         return shown
     state, teams = queries.log_state(ask.db, job.id), sharing.offered(ask.db, ask.principal) if shown.may.change else []
-    page = partial(JobWithLog, **{f.name: getattr(shown, f.name) for f in dataclasses.fields(shown)}, teams=teams)
+    fake = shown.accelerators is not None and has_fake_gpus(ask.db, known_pool(ask.db, job.pool_id))
+    fields = {f.name: getattr(shown, f.name) for f in dataclasses.fields(shown)}
+    page = partial(JobWithLog, **fields, teams=teams, fake_gpus=fake)
     if state.size == 0 or job.logs_removed_at is not None:
         return page(log_tail="")
     store = ask.site.logs

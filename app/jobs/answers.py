@@ -136,10 +136,11 @@ class JobDetail(JobSummary):
 class JobWithLog(JobDetail):
     """The page's value: the job, the end of its log for browsers that run no scripts, teams it could be shared with.
 
-    `log_tail` is None where the log can't be read now.
+    `log_tail` is None where the log can't be read now. `fake_gpus`: it asks for GPUs of a pool that only pretends them.
     """
 
     teams: list[TeamChoice]
+    fake_gpus: bool
     log_tail: str | None
 
 

@@ -81,6 +81,11 @@ def _facts(pool: KnownPool, nodes: tuple[tuple[str, int, int, str], ...]) -> Poo
     )  # fmt: skip
 
 
+def has_fake_gpus(db: Session, pool: KnownPool) -> bool:
+    """Whether GPUs of the pool are made up by a setting, for demonstration."""
+    return any(gpu.fake for node in _nodes(db, pool) for gpu in _gpus(node.gpus))
+
+
 def rooms_of(db: Session, pool: KnownPool) -> list[NodeRoom]:
     """Each node of the pool with what is held of it."""
     rooms = [NodeRoom(row, _gpus(row.gpus)) for row in _nodes(db, pool)]

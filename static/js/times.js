@@ -18,6 +18,10 @@ export function keepTimes() {
 function refresh() {
   const now = Date.now();
   for (const time of document.querySelectorAll("time[data-ago]")) write(time, ago((now - Date.parse(time.dateTime)) / 1000));
+  for (const time of document.querySelectorAll("time[data-due]")) {
+    const past = (now - Date.parse(time.dateTime)) / 1000;
+    write(time, past > 0 ? "soon" : ago(past));
+  }
   for (const time of document.querySelectorAll("time[data-since]")) {
     write(time, duration(Math.max(0, (now - Date.parse(time.dateTime)) / 1000)));
   }
