@@ -1,6 +1,5 @@
 // Starts the console's behaviour. Everything works without it, except what is live; nothing here draws a page.
 import { prepareCopying } from "./copy.js";
-import { applyChoices } from "./filters.js";
 import { listenToKeys } from "./keys.js";
 import { showConnection } from "./live.js";
 import { closeMenus } from "./menus.js";
@@ -16,7 +15,6 @@ prepareThemes();
 prepareRows();
 showCurrentTabs();
 prepareToasts();
-applyChoices();
 listenToKeys();
 showConnection();
 closeMenus();

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.console import MARKS
 from tests.console.lab import Lab
-from tests.peers.browser import Watch
+from tests.peers.browser import Watch, axe
 
 pytestmark = MARKS
 
@@ -32,6 +32,24 @@ def test_the_trail_is_narrowed_by_what_who_and_when(page: Page, lab: Lab) -> Non
     expect(page.locator("tbody")).to_contain_text("job.submitted")
     page.go_back()
     expect(page.get_by_role("heading", name="trailed")).to_be_visible()
+
+
+def test_a_filter_keeps_the_others_and_what_is_exported_follows(page: Page, lab: Lab) -> None:
+    page.goto("/events?action=job&until=2999-01-01T00:00:00Z")
+    kept = page.locator(".brand, nav").first.element_handle()
+    page.get_by_label("Time").select_option("24h")
+    expect(page).to_have_url(re.compile(r"action=job&since=24h&until=2999-01-01T00"))
+    assert kept and kept.evaluate("e => e.isConnected"), "the whole page was loaded"
+    page.get_by_label("Export what these filters show").click()
+    page.keyboard.press("Escape")
+    page.get_by_label("Until").select_option("Until now")
+    expect(page.get_by_label("Until")).to_have_count(0)
+    page.get_by_label("Export what these filters show").click()
+    exported = page.get_by_role("link", name="As CSV")
+    expect(exported).to_have_attribute("href", re.compile(r"/events/export\?action=job&since=24h&format=csv$"))
+    assert axe(page) == []
+    page.go_back()
+    expect(page.get_by_label("Until")).to_have_count(1)
 
 
 def test_a_person_is_called_as_they_wish(page: Page, lab: Lab) -> None:

@@ -42,6 +42,15 @@ def test_a_list_is_filtered(page: Page, lab: Lab) -> None:
     expect(page.locator(".row .row-link")).to_have_text(["plain-bad"])
 
 
+def test_the_trail_is_filtered(page: Page, lab: Lab) -> None:
+    lab.finished("plain-trail")
+    page.goto("/events?until=2999-01-01T00:00:00Z")
+    page.get_by_label("Who").select_option("me")
+    page.get_by_role("button", name="Apply").click()
+    expect(page).to_have_url(re.compile(r"actor=me&since=&until=2999-01-01T00"))
+    expect(page.locator("tbody")).to_contain_text("job.submitted")
+
+
 def test_a_job_is_submitted_and_stopped(page: Page, lab: Lab) -> None:
     page.goto("/jobs/new")
     form = page.locator("#job-form")
