@@ -9,9 +9,10 @@ from typing import Annotated
 import anyio.to_thread
 from pydantic import AfterValidator, Field, StringConstraints
 
+from app.accounts.members.choices import colleagues
 from app.accounts.queries import key_names
 from app.events import queries
-from app.events.answers import EventsWithKeys, EventView
+from app.events.answers import EventsWithNames, EventView
 from app.events.export import MEDIA as EXPORT_MEDIA
 from app.events.export import ExportFormat, export
 from app.events.models import Event
@@ -71,7 +72,8 @@ def list_events(ask: Ask) -> Page[EventView]:
     if not ask.html:
         return page
     used = key_names(ask.db, ask.principal, (event.key_id for event in page.items if event.key_id))
-    return EventsWithKeys(items=page.items, next=page.next, key_names=used)
+    people = colleagues(ask.db, ask.principal, q.actor)
+    return EventsWithNames(items=page.items, next=page.next, key_names=used, people=people)
 
 
 def export_events(ask: Ask) -> ByteStream:

@@ -58,10 +58,14 @@ class EventView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventsWithKeys(Page[EventView]):
-    """The audit page's value. `key_names`: id → name of the events' API keys that the person may see."""
+class EventsWithNames(Page[EventView]):
+    """The audit page's value. `key_names`: id → name of the events' API keys that the person may see.
+
+    `people`: ids and names of actors to choose from, besides whoever asks.
+    """
 
     key_names: dict[str, str]
+    people: list[tuple[str, str]]
 
 
 def summary(e: Event) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 from functools import partial
 from typing import Any
 
+from app.accounts.members.choices import colleagues
 from app.events import queries as event_queries
 from app.events.answers import EventView
 from app.jobs import logs, matches, preview, queries, service, sharing, views
@@ -63,7 +64,8 @@ def list_jobs(ask: Ask) -> Page[JobSummary]:
     if not ask.html:
         return _listed(ask)
     page: Page[JobSummary] = Page([]) if ask.query.is_too_short else _listed(ask)
-    return JobsWithCounts(page.items, page.next, counts=_counts(ask), pools=_pools(ask))
+    people = colleagues(ask.db, ask.principal, ask.query.owner)
+    return JobsWithCounts(page.items, page.next, counts=_counts(ask), pools=_pools(ask), people=people)
 
 
 def _listed(ask: Ask) -> Page[JobSummary]:

@@ -146,10 +146,14 @@ class JobWithLog(JobDetail):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobsWithCounts(Page[JobSummary]):
-    """The page's value: the list, how many jobs of the organization are in each state, and its pools to choose from."""
+    """The page's value: the list, how many jobs of the organization are in each state, what else it is narrowed by.
+
+    `people`: ids and names of owners to choose from, besides whoever asks.
+    """
 
     counts: dict[str, int]
     pools: list[PoolChoice]
+    people: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
