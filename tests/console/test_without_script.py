@@ -71,6 +71,26 @@ def test_a_job_is_submitted_and_stopped(page: Page, lab: Lab) -> None:
     expect(page.locator(".log-plain")).to_contain_text("no scripts here")
 
 
+def test_what_a_job_would_be_is_shown_on_a_page_of_its_own(page: Page) -> None:
+    page.goto("/jobs/new")
+    form = page.locator("#job-form")
+    expect(form.get_by_text("shown here as you type")).to_be_hidden()
+    form.get_by_label("Run").fill("true")
+    form.get_by_role("button", name="Show them").click()
+    expect(page.get_by_role("heading", name="Before you submit")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("At once")
+    page.go_back()
+    expect(form.get_by_label("Run")).to_have_value("true")
+
+
+def test_the_whole_log_is_downloaded(page: Page, lab: Lab) -> None:
+    page.goto(f"/jobs/{lab.finished('plain-log', 'echo all of it')}")
+    with page.expect_download() as begun:
+        page.get_by_role("link", name="The whole log").click()
+    assert begun.value.suggested_filename == "plain-log.log"
+    assert begun.value.path().read_text() == "all of it\n"
+
+
 def test_a_mistake_stands_beside_its_field(page: Page, watch: Watch) -> None:
     watch.expect("status of 422")
     page.goto("/jobs/new")
