@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from app.jobs.form_fields import split_choice
 from app.jobs.models import JobState, Visibility
-from app.jobs.search import MIN_LENGTH
+from app.jobs.search import MIN_LENGTH, TEXT_LENGTH
 from app.jobs.spec import PRIORITY_MOST
 from app.jobs.values import NAME_MOST, Line, check_name, check_team
 from app.web.fields import NUMBER, FilterText, Flag, Id, Moment, Since
@@ -35,6 +35,8 @@ States = Annotated[
 
 
 class JobFilters(Query):
+    searched: ClassVar[int] = TEXT_LENGTH  # characters of a job, for pages to say
+
     state: States | None = None
     owner: Annotated[FilterText | None, Field(description="A user's id, or `me`.")] = None
     pool: Annotated[FilterText | None, Field(description="A pool's name or id.")] = None
@@ -42,8 +44,9 @@ class JobFilters(Query):
     q: Annotated[
         FilterText | None,
         Field(
-            description=f"A part of the name or the commands, of {MIN_LENGTH} characters or more; or a job's id, or how"
-            " it begins (`job_` and four digits or more)."
+            description=f"A part of the name or the commands, of {MIN_LENGTH} characters or more, within the first"
+            f" {TEXT_LENGTH:,} characters of both together; or a job's id, or how it begins (`job_` and four digits or"
+            " more)."
         ),
     ] = None
     since: Annotated[Since | None, Field(description="Submitted then or later; `24h` is a day ago.")] = None

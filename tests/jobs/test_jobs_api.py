@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from typing import Any
@@ -286,6 +287,17 @@ def test_a_text_too_short_matches_nothing_on_the_page(admin: TestClient) -> None
     page = admin.get("/jobs?q=sh")
     assert page.status_code == 200 and "A search needs three characters or more." in page.text
     assert "short-search" not in page.text and "short-search" in admin.get("/jobs?q=short").text
+
+
+def test_how_much_of_a_job_is_searched_is_told(admin: TestClient) -> None:
+    read = "first 4,000 characters"
+    page = html.unescape(admin.get("/jobs?q=nowhere").text)
+    assert f"A search reads the {read} of a job's name and commands." in page
+    assert read not in admin.get("/jobs?name=nowhere").text
+    parameters = admin.get("/api/v1/openapi.json").json()["paths"]["/api/v1/jobs"]["get"]["parameters"]
+    assert read in next(p for p in parameters if p["name"] == "q")["description"]
+    submitted(admin, name="long", run=f"{'x' * 4_000} beyond")
+    assert names(admin, "?q=beyond") == [] and names(admin, "?q=xxx") == ["long"]
 
 
 def test_the_page_offers_every_state_and_pool(admin: TestClient) -> None:

@@ -113,7 +113,7 @@ def list_jobs(
     state: Annotated[str, typer.Option("--state", help="Such as running, or queued,starting.")] = "",
     owner: Annotated[str, typer.Option("--owner", help="`me` or a person's id.")] = "",
     pool: Annotated[str, typer.Option("--pool", help="A node pool's name.")] = "",
-    q: Annotated[str, typer.Option("--q", help="Words in the name or the task, three letters or more.")] = "",
+    q: Annotated[str, typer.Option("--q", help="A part of the name and commands (first 4,000 characters).")] = "",
     since: Annotated[str, typer.Option("--since", help="How far back: 24h, 7d, or an RFC 3339 time.")] = "",
     limit: Annotated[int, typer.Option("--limit", help="At most so many.", min=1, max=10_000)] = 50,
     url: Url = "",
