@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sqlalchemy import Table, bindparam, or_, select
+from sqlalchemy import Table, bindparam, select
 from sqlmodel import Session
 
 from app.accounts.models import Membership, User
@@ -14,13 +14,10 @@ MOST = 100
 USER: Table = User.metadata.tables["user_account"]
 MEMBERSHIP: Table = Membership.metadata.tables["membership"]
 
-_HERE = MEMBERSHIP.c.organization_id == bindparam("organization")
-_FIRST = select(MEMBERSHIP.c.user_id).where(_HERE).order_by(MEMBERSHIP.c.user_id).limit(MOST)
-_NAMED = (
-    select(USER.c.id, USER.c.name, USER.c.email)
-    .join(MEMBERSHIP, MEMBERSHIP.c.user_id == USER.c.id)
-    .where(_HERE, or_(USER.c.id.in_(_FIRST), USER.c.id == bindparam("chosen")))
-)
+_HERE = select(MEMBERSHIP.c.user_id).where(MEMBERSHIP.c.organization_id == bindparam("organization"))
+_FIRST = _HERE.order_by(MEMBERSHIP.c.user_id).limit(MOST).subquery()
+_CHOSEN = _HERE.where(MEMBERSHIP.c.user_id == bindparam("chosen"))
+_NAMED = select(USER.c.id, USER.c.name, USER.c.email).where(USER.c.id.in_(select(_FIRST).union_all(_CHOSEN)))
 
 
 def colleagues(db: Session, me: Principal, chosen: str | None) -> list[tuple[str, str]]:
