@@ -14,7 +14,7 @@ from sqlmodel import Session
 from app import events
 from app.db import new_id
 from app.engines.protocol import Isolation, NodeReport, Offer
-from app.pools import queries
+from app.pools import disk, queries
 from app.pools.models import FAULT_LENGTH, Node, NodePool, Provider
 from app.pools.shares import dump_gpus
 from app.settings import Settings
@@ -90,6 +90,7 @@ def _drained_by_setting(settings: Settings) -> str | None:
 def see_machines(db: Session, pool: NodePool, seen: Machines, now: datetime) -> None:
     """Keep what the engine said of the pool; a node that it no longer names is removed."""
     known = {node.name: node for node in queries.nodes_of(db, pool)}
+    _note_disk(db, pool, any(disk.is_low(node.disk_free_percent) for node in known.values()), seen.disk_free_percent)
     for report in seen.reports:
         columns: dict[str, Any] = {
             "cpu_tenths": report.cpu_tenths, "memory_tenths": report.memory_tenths, "gpus": dump_gpus(report.gpus),
@@ -116,6 +117,13 @@ def _facts_of(strangers: Mapping[str, int]) -> dict[str, str]:
         "unknown attempts": f"{found} run here and are not in the database, as after the restore of an older backup."
         " What they use is not counted. `kill -9 PROCESS` on the machine ends one within seconds."
     }
+
+
+def _note_disk(db: Session, pool: NodePool, was_low: bool, free_percent: int | None) -> None:
+    """Let the trail, and the pages that are open, know where that changes."""
+    if disk.is_low(free_percent) is not was_low:
+        verb = "regained_disk" if was_low else "ran_low_on_disk"
+        _record(db, pool, verb, Actor.system(pool.organization_id), {"disk_free_percent": free_percent})
 
 
 def drain(db: Session, pool: NodePool, reason: str, by: Actor) -> None:

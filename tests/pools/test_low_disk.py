@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
+from sqlmodel import select
 from starlette.testclient import TestClient
 
-from app.db import new_id
-from app.pools.models import NODE
+from app.db import new_id, utcnow
+from app.engines.protocol import NodeReport
+from app.pools.models import NODE, NodePool
+from app.pools.service import Machines, see_machines
 from app.site import Site
 from tests.conftest import House
 
@@ -46,7 +49,7 @@ def test_the_pool_says_how_much_is_free_where_and_what_to_do(admin: TestClient, 
     assert node["disk_free_percent"] == 3
     page = admin.get(f"/node-pools/{pool['id']}").text
     assert told in page and "Disk low" in page and "<dt>Free disk</dt>" in page
-    shown = admin.get("/node-pools").text
+    shown = admin.get("/node-pools").text.replace("\u00a0", " ")
     assert told in shown and "Disk low" in shown
 
 
@@ -95,6 +98,24 @@ def test_a_preview_promises_no_start(admin: TestClient, fill: Fill) -> None:
     assert preview["reason"] == "pool local is below 5 % of free disk, so nothing is started: free some space"
     page = admin.post("/jobs/preview", data={"run": "true"}).text
     assert "At once" not in page and "below 5 % of free disk" in page
+
+
+def test_the_trail_and_open_pages_are_told_once(admin: TestClient, site: Site) -> None:
+    for percent in (50, 3, 2, 60):
+        seen = Machines(
+            reports=[NodeReport(name="here", cpu_tenths=80, memory_tenths=160)],
+            offers=[],
+            isolations={},
+            disk_free_percent=percent,
+        )
+        with site.db.write() as db:
+            see_machines(db, db.exec(select(NodePool)).one(), seen, utcnow())
+    events = admin.get("/api/v1/events?action=node_pool").json()["items"]
+    assert [(event["action"], event["data"]) for event in events[:3]] == [
+        ("node_pool.regained_disk", {"disk_free_percent": 60}),
+        ("node_pool.ran_low_on_disk", {"disk_free_percent": 3}),
+        ("node_pool.created", {}),
+    ]
 
 
 def test_it_is_measured(house: House, admin: TestClient, fill: Fill) -> None:
