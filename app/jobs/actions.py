@@ -148,7 +148,7 @@ def _new(ask: Ask, values: dict[str, Any]) -> NewJob:
 
 def preview_job(ask: Ask, body: JobSubmit) -> JobPreview:
     """What would be submitted: what the pool can't honour, the price, the place in line."""
-    return preview.preview(ask.db, ask.organization_id, body)
+    return preview.preview(ask.db, ask.organization_id, body, ask.now)
 
 
 def submit_job(ask: Ask, body: JobSubmit) -> AfterCommit[JobDetail]:

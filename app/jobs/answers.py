@@ -194,7 +194,7 @@ class PreviewError(FieldError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPreview:
     """What would be submitted. `price_per_hour` in credits, None where it is not known; `queue_position` is None where
-    it could start at once, and where the line is too long to count.
+    it could start at once, and where the line is too long to count. `estimated_start_at` is known of the next in line.
     """
 
     name: str
@@ -207,6 +207,7 @@ class JobPreview:
     price_per_hour: str | None
     starts_at_once: bool
     queue_position: int | None
+    estimated_start_at: datetime | None
     reason: str | None
     task: str
 

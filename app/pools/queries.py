@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +11,6 @@ from sqlmodel import select as select_rows
 
 from app.engines.protocol import Gpu, Share
 from app.jobs.models import ATTEMPT, TOTAL, JobState
-from app.jobs.needs import Alternative
 from app.pools import disk
 from app.pools.models import NODE, POOL, Node, NodePool, Provider
 from app.pools.shares import load_gpus, load_shares
@@ -40,29 +38,9 @@ class NodeRoom:
 
     def free_gpus(self, model: str | None) -> int:
         """Free GPUs of that model; of any where it is None."""
-        return _count(model, (gpu for gpu in self.gpus if gpu.index not in self.holders))
-
-    def could_hold(self, wanted: Alternative) -> bool:
-        """Whether the node, empty, is large enough."""
-        return (
-            self.node.cpu_tenths >= wanted.cpu_tenths
-            and self.node.memory_tenths >= wanted.memory_tenths
-            and (not wanted.gpus or _count(wanted.gpu_model, self.gpus) >= wanted.gpus)
-        )
-
-    def fits(self, wanted: Alternative) -> bool:
-        """Whether that could be placed here now."""
-        return (
-            not self.is_disk_low
-            and self.node.cpu_tenths - self.held_cpu_tenths >= wanted.cpu_tenths
-            and self.node.memory_tenths - self.held_memory_tenths >= wanted.memory_tenths
-            and (not wanted.gpus or self.free_gpus(wanted.gpu_model) >= wanted.gpus)
-        )
-
-
-def _count(model: str | None, gpus: Iterable[Gpu]) -> int:
-    wanted = model.casefold() if model else None
-    return sum(1 for gpu in gpus if wanted is None or gpu.model.casefold() == wanted)
+        wanted = model.casefold() if model else None
+        free = [gpu for gpu in self.gpus if gpu.index not in self.holders]
+        return sum(1 for gpu in free if wanted is None or gpu.model.casefold() == wanted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,13 @@ from sqlmodel import Session
 from sqlmodel import select as select_rows
 
 from app.db import utcnow
-from app.jobs.models import ATTEMPT, IS_QUEUED, JOB
+from app.jobs.models import IS_QUEUED, JOB
 from app.jobs.needs import Needs
-from app.jobs.placement import Condition, NodeState, QueuedJob, RunningAttempt, plan
-from app.pools import disk
+from app.jobs.occupancy import node_states, running
+from app.jobs.placement import QueuedJob, plan
 from app.pools import queries as pools
-from app.pools.models import Node, NodePool, PoolState
+from app.pools.models import NodePool, PoolState
 from app.pools.service import mark_fault
-from app.pools.shares import load_gpus, load_shares
 from app.site import Site
 from app.workers import lease
 from app.workers.loop import is_due
@@ -105,8 +104,8 @@ class Scheduler:
             if not queue:
                 return 0
             ready = [_queued(row) for row in queue if row.not_before is None or row.not_before <= now]
-            nodes = [_node_state(node) for node in pools.nodes_of(db, pool)]
-            made = plan(ready, nodes, _running(db, pool, now), now)
+            nodes = node_states(pools.nodes_of(db, pool))
+            made = plan(ready, nodes, running(db, pool.organization_id, pool.id, now), now)
         placing = Placing.of(queue, made)
         if not placing:
             return 0
@@ -152,25 +151,3 @@ def _queued(row: Row[Any]) -> QueuedJob:
 @lru_cache(maxsize=4096)
 def _needs(stored: str) -> Needs:
     return Needs.load(stored)
-
-
-def _node_state(node: Node) -> NodeState:
-    return NodeState(
-        name=node.name, cpu_tenths=node.cpu_tenths, memory_tenths=node.memory_tenths, gpus=load_gpus(node.gpus),
-        condition=Condition.DISK_LOW if disk.is_low(node.disk_free_percent) else Condition.OPEN,
-    )  # fmt: skip
-
-
-def _running(db: Session, pool: NodePool, now: datetime) -> list[RunningAttempt]:
-    columns = (ATTEMPT.c.id, ATTEMPT.c.shares, ATTEMPT.c.started_at, JOB.c.max_duration, JOB.c.stop_grace)
-    query = select(*columns).join(JOB, JOB.c.id == ATTEMPT.c.job_id)
-    rows = db.execute(query.where(*pools.holding_shares(pool.organization_id, pool.id)).order_by(ATTEMPT.c.id))
-    return [
-        RunningAttempt(id=row.id, shares=load_shares(row.shares), expected_end=_expected_end(row, now)) for row in rows
-    ]
-
-
-def _expected_end(row: Row[Any], now: datetime) -> datetime | None:
-    if row.max_duration is None:
-        return None
-    return (row.started_at or now) + timedelta(seconds=row.max_duration + row.stop_grace)

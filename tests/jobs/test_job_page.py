@@ -55,6 +55,20 @@ def test_a_job_that_is_not_queued_has_no_start_to_expect(admin: TestClient, wait
     assert "expected to start" not in admin.get(f"/jobs/{waiting}").text
 
 
+def test_a_preview_tells_it_of_who_would_be_next(house: House, admin: TestClient) -> None:
+    submitted(admin, resources=WHOLE, max_duration="1h", stop={"grace": "0s"})
+    Scheduler(house.site, lambda _: None).round()
+    fields = {"run": "true", "resources.accelerators": "H100:8"}
+    preview = admin.post("/api/v1/jobs/preview", json={"run": "true", "resources": WHOLE}).json()
+    assert (preview["starts_at_once"], preview["queue_position"]) == (False, 1) and preview["estimated_start_at"]
+    assert re.search(
+        r"Expected start</dt>\s*<dd>\s*<time[^>]*>in (?:1 h|60 min)<", admin.post("/jobs/preview", data=fields).text
+    )
+    submitted(admin, resources=WHOLE)
+    behind = admin.post("/api/v1/jobs/preview", json={"run": "true", "resources": WHOLE}).json()
+    assert (behind["queue_position"], behind["estimated_start_at"]) == (2, None)
+
+
 def test_fake_gpus_are_called_so(admin: TestClient) -> None:
     with_gpus, without = submitted(admin, resources=WHOLE), submitted(admin)
     assert "fake, for demonstration" in admin.get(f"/jobs/{with_gpus}").text
