@@ -302,7 +302,7 @@ ACTIONS = [
     Action("POST", "/jobs/{id}/rerun", rerun_job, thing=Job, owner_only=True, needs=WRITE, status=201),
     Action(
         "GET", "/jobs/{id}/logs", read_logs, thing=Job, query=LogQuery, headers=("last-event-id",), media="text/plain",
-        mount=Mount.JSON, also=(410,),
+        mount=Mount.JSON, sends=logs.HEADERS, also=(410,),
     ),
     Action(
         "GET", "/jobs/{id}/log-matches", find_in_logs, thing=Job, query=LogMatchQuery, mount=Mount.JSON, also=(410,),

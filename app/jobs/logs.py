@@ -32,6 +32,13 @@ NOT_READ = (StoreError, Unavailable)
 FRAME = 64 << 10
 PIECE = 1 << 20  # bytes of a download that are in memory at once
 SOONEST, LATEST = 0.2, 1.0  # seconds between looks of a follower: while the log grows, and while it is silent
+HEADERS = {
+    "Lattice-Log-Start": "The offset of the first byte here, among the bytes of the whole log.",
+    "Lattice-Next-Offset": "The `offset` to go on at.",
+    "Lattice-Log-Size": "The offset where the log ends so far.",
+    "Lattice-Log-Cut": "`from-to`: bytes that were cut out of this log as too many, wherever in it they are.",
+    "Lattice-Log-Gap": "`from-to`: bytes that are missing just before those here.",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -90,6 +90,7 @@ class Action:
     `form`: the GET path of the page that shows the body's mistakes; without one, a write's `page` does.
     `then`: where HTML goes after a write: a path with `{id}`; None: to the thing, or to the list after DELETE.
     `headers`: request headers that the handler reads, lower case, as `ask.headers[...]`.
+    `sends`: header fields of its answer that programs need, with what each says.
     `also`: statuses that it may answer besides those that follow from the other columns.
     `media`: the content type of the answer where it is not JSON; several with a comma between.
     """
@@ -117,6 +118,7 @@ class Action:
     kind: Kind = Kind.PLAIN
     mount: Mount = Mount.BOTH
     headers: tuple[str, ...] = ()
+    sends: Mapping[str, str] = field(default_factory=dict)
     also: tuple[int, ...] = ()
     media: str | None = None
     summary: str = ""

@@ -136,7 +136,6 @@ class Ask:
     sent: bytes = b""  # the body as it came, for what is signed
     cookie: NewCookie | None = None
     other_cookies: dict[str, OtherCookie] = field(default_factory=dict)
-    answer_headers: dict[str, str] = field(default_factory=dict)
     notice: str | None = None  # a sentence that the next page, or this one, shows once
     next: str | None = None  # one of our own paths, where HTML goes after this write
     to_wake: set[str] = field(default_factory=set)

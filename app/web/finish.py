@@ -30,7 +30,6 @@ def finish(visit: Visit, ask: Ask, value: Any) -> Response:
         )
     elif noticed:
         response.delete_cookie(NOTICE, path="/")
-    response.headers.update(ask.answer_headers)
     return response
 
 

@@ -6,64 +6,28 @@ It holds what the JSON mount does and nothing else; a handler's return annotatio
 from __future__ import annotations
 
 import re
-import typing
 from collections.abc import Iterable
-from types import UnionType
 from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from app import __version__
-from app.web import answer
-from app.web.action import Action, Kind, Mount
-from app.web.ask import AfterCommit, FromStore
+from app.web import answer, openapi_answers
+from app.web.action import Action
 from app.web.bodies import YAML
 from app.web.forms import URLENCODED
 from app.web.gate import needed_scope
+from app.web.openapi_answers import answer_types
 from app.web.streams import ByteStream, EventStream, Text
 
 REF = "#/components/schemas/{model}"
-PROBLEM = {
-    "type": "object",
-    "description": "RFC 9457.",
-    "required": ["type", "title", "status", "detail", "errors"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "request_id": {"type": "string"},
-        "error": {"type": "string", "description": "OAuth's error code (RFC 6749, RFC 8628), where one is defined."},
-        "error_description": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["field", "message"],
-                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
-            },
-        },
-    },
-}
-MEANINGS = {
-    400: "The request can't be read, or its cursor is wrong.",
-    401: "No credential, or a dead one.",
-    403: "The scope, the role or the ownership is missing.",
-    404: "It is not here, or not to be seen.",
-    409: "It contradicts what is there.",
-    410: "It was here, and was removed as old things are.",
-    413: "The body is too large.",
-    415: "The content type is not one of these.",
-    422: "Some fields can't be accepted.",
-    429: "Too many of these; `Retry-After` says in how many seconds again.",
-    503: "The database, the store or a peer that this needs does not answer, or as much as can be is going on already.",
-}
 
 
 def document(actions: Iterable[Action], base_url: str) -> dict[str, Any]:
     rows = [a for a in actions if a.on_api]
     schemas = _Schemas(rows)
+    shared = openapi_answers.components()
     paths: dict[str, dict[str, Any]] = {}
     for row in rows:
         paths.setdefault(answer.API + row.path, {})[row.method.lower()] = _operation(row, schemas)
@@ -78,7 +42,8 @@ def document(actions: Iterable[Action], base_url: str) -> dict[str, Any]:
         "servers": [{"url": base_url}],
         "paths": paths,
         "components": {
-            "schemas": {**schemas.components, "Problem": PROBLEM},
+            **shared,
+            "schemas": {**schemas.components, **shared["schemas"]},
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key: `lk_…`."},
                 "session": {"type": "apiKey", "in": "cookie", "name": "lattice_session"},
@@ -101,25 +66,13 @@ class _Schemas:
         self._found = {name: schema for (name, _), schema in found.items()}
         self.components: dict[str, Any] = definitions.get("$defs", {})
 
-    def answer(self, row: Action) -> dict[str, Any]:
-        return self._found[f"answer.{row.name}"]
+    def answer(self, row: Action) -> dict[str, Any] | None:
+        """None where the answer is not JSON."""
+        return self._found.get(f"answer.{row.name}")
 
     def body(self, row: Action) -> dict[str, Any]:
         assert row.body is not None
         return self._found[f"body.{row.body.__name__}"]
-
-
-def answer_types(row: Action) -> set[Any]:
-    """What the handler's value may be; of one that is made later, what it will be."""
-    return set(_made(typing.get_type_hints(row.handler).get("return")))
-
-
-def _made(told: Any) -> Iterable[Any]:
-    if typing.get_origin(told) in {UnionType, AfterCommit, FromStore}:
-        for part in typing.get_args(told):
-            yield from _made(part)
-    else:
-        yield told
 
 
 def _adapter(row: Action) -> TypeAdapter[Any] | None:
@@ -136,7 +89,7 @@ def _operation(row: Action, schemas: _Schemas) -> dict[str, Any]:
         "summary": _summary(row),
         "tags": [row.path.split("/")[1]],
         "parameters": [*_path_parameters(row), *_query_parameters(row), *_header_parameters(row)],
-        "responses": {**_success(row, schemas), **_problems(row)},
+        "responses": openapi_answers.responses(row, schemas.answer(row)),
         "security": [{}] if row.public else [{"key": []}, {"session": []}],
     }
     scope = needed_scope(row)
@@ -202,48 +155,3 @@ def _request_body(row: Action, schemas: _Schemas) -> dict[str, Any]:
     if row.forms:
         content[URLENCODED] = {"schema": schemas.body(row)}
     return {"required": row.body_required, "content": content}
-
-
-def _success(row: Action, schemas: _Schemas) -> dict[str, Any]:
-    if row.mount is Mount.API_ONLY_PATH:
-        return {"303": {"description": "Go there.", "headers": {"Location": {"schema": {"type": "string"}}}}}
-    if row.status == 204:
-        return {"204": {"description": "Done."}}
-    success: dict[str, Any] = {"description": "Done.", "content": _content(row, schemas)}
-    if row.status == 201:
-        success["headers"] = {"Location": {"schema": {"type": "string"}}}
-    return {str(row.status): success}
-
-
-def _content(row: Action, schemas: _Schemas) -> dict[str, Any]:
-    kinds = answer_types(row)
-    content: dict[str, Any] = {}
-    if Text in kinds:
-        media = row.media or "text/plain"
-        content[media] = {"schema": {"type": "object" if media == YAML else "string"}}  # a schema is of what is read
-    if ByteStream in kinds:
-        content.update((media, {"schema": {"type": "string"}}) for media in (row.media or "").split(", "))
-    if EventStream in kinds or row.kind is Kind.STREAM:
-        content["text/event-stream"] = {"schema": {}}  # some readers take it for text, others for events
-    return content or {"application/json": {"schema": schemas.answer(row)}}
-
-
-def _problems(row: Action) -> dict[str, Any]:
-    statuses = {400, 401, 429, 503, *row.also}  # a key in the address, or a dead one, is refused everywhere
-    if row.writes:
-        statuses |= {403, 409, 413}  # a body that nobody asked for is refused too where it is too large
-    if row.role is not None:
-        statuses |= {403}
-    if row.thing is not None:
-        statuses |= {404}
-    if row.body is not None:
-        statuses |= {415, 422}
-    if row.query is not None or row.status == 201:
-        statuses |= {422}
-    return {
-        str(status): {
-            "description": MEANINGS[status],
-            "content": {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}},
-        }
-        for status in sorted(statuses)
-    }
