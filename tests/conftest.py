@@ -27,6 +27,7 @@ from app.site import Site
 from app.web.action import Role
 from app.web.ask import Actor
 from app.workers.build import open_local_pool
+from tests.documented import documented
 from tests.peers import PLUGINS
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class House:
     def anonymous(self) -> TestClient:
         client = TestClient(self.app, base_url=HOME, follow_redirects=False, raise_server_exceptions=False)
         self.clients.append(client)
-        return client
+        return documented(client)
 
     def sign_in(self, user: User) -> TestClient:
         """A browser in which `user` is signed in, by a one-time link and the form behind it."""

@@ -19,6 +19,7 @@ import httpx2
 import pytest
 
 from app.settings import Settings
+from tests.documented import hold
 from tests.peers import ROOT, free_port, wait_until
 
 LATTICE = (sys.executable, "-P", "-m", "app.cli.main")
@@ -122,7 +123,9 @@ class Server:
 
     def client(self, **headers: str) -> httpx2.Client:
         """A client of nobody; it does not follow redirects."""
-        made = httpx2.Client(base_url=self.url, headers=headers, trust_env=False, timeout=30)
+        made = httpx2.Client(
+            base_url=self.url, headers=headers, trust_env=False, timeout=30, event_hooks={"response": [hold]}
+        )
         self.clients.append(made)
         return made
 
