@@ -55,12 +55,9 @@ class Health:
             if migrate.is_current(self.site.db)
             else ["The database's schema is behind; run `lattice server migrate`."]
         )
+        mine, heard_since = f"{self.site.datadir.host_id}/", utcnow() - timedelta(seconds=SILENT_AFTER)
         with self.site.db.read() as db:
-            silent = [
-                name
-                for name, at in beats(db).items()
-                if name.startswith(self.site.datadir.host_id) and utcnow() - at > timedelta(seconds=SILENT_AFTER)
-            ]
+            silent = [name for name, at in beats(db).items() if name.startswith(mine) and at < heard_since]
         return wrong + [f"The worker {name} has not finished a round for a minute." for name in silent]
 
     async def metrics(self, _request: Request) -> Response:
@@ -68,11 +65,9 @@ class Health:
         return Response(body, media_type=CONTENT_TYPE_LATEST)
 
     def _collect(self) -> bytes:
-        try:
-            self._read()
-            self._up.set(1)
-        except NOT_REACHED:
-            self._up.set(0)  # and what was read of it before says no more
+        up = self._read()
+        self._up.set(up)
+        if not up:  # what was read of it before says no more
             self._jobs.clear()
             self._beats.clear()
             self._disk.clear()
@@ -82,10 +77,16 @@ class Health:
         self._writers.set(self.site.db.waiting_writers)
         return generate_latest(self.registry)
 
-    def _read(self) -> None:
-        with self.site.db.read() as db:
-            totals = db.exec(select(JobTotal.state, func.sum(col(JobTotal.count))).group_by(col(JobTotal.state))).all()
-            beaten, free = beats(db), least_free_disk(db)
+    def _read(self) -> bool:
+        """Whether the database could be read. A file that was moved away can be for a while, but is nobody's."""
+        if self.site.db.why_not_reached():
+            return False
+        try:
+            with self.site.db.read() as db:
+                of_state = select(JobTotal.state, func.sum(col(JobTotal.count))).group_by(col(JobTotal.state))
+                totals, beaten, free = db.exec(of_state).all(), beats(db), least_free_disk(db)
+        except NOT_REACHED:
+            return False
         for state, count in totals:
             self._jobs.labels(str(state)).set(count)
         self._beats.clear()  # of workers that there are no more
@@ -94,3 +95,4 @@ class Health:
         self._disk.clear()
         for pool_id, name, percent in free:
             self._disk.labels(pool_id, name).set(percent / 100)
+        return True
