@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)  # set where a request comes in
+
 
 class JsonLines(logging.Formatter):
-    """`{"at", "level", "logger", "message", …}`; `extra={"fields": {…}}` adds to it."""
+    """`{"at", "level", "logger", "message", …}`, with the `request_id` of the request that it is written for, if any.
+
+    `extra={"fields": {…}}` adds to it.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -20,6 +26,8 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if (asked := request_id.get()) is not None:
+            line["request_id"] = asked
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)

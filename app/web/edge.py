@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import logs
 from app.db import randomness
 from app.settings import Settings
 from app.web import answer
@@ -79,6 +80,7 @@ class Edge:
             await self.app(scope, receive, send)
             return
         request_id = scope["lattice.request_id"] = randomness.take(8).hex()
+        logs.request_id.set(request_id)  # each request is a task, whose context goes along into its threads
         began = time.perf_counter()
         status = 500
         started = False
@@ -98,13 +100,13 @@ class Edge:
         except Problem as problem:
             await self._drawn(scope, problem)(scope, receive, send_with_headers)
         except Exception:
-            log.exception("request %s failed", request_id)
+            log.exception("a request failed")
             if started:
                 raise
             crash = Problem(f"The server failed; its log has the details under request {request_id}.")
             await self._drawn(scope, crash)(scope, receive, send_with_headers)
         finally:
-            self._record(scope, status, time.perf_counter() - began, request_id)
+            self._record(scope, status, time.perf_counter() - began)
 
     def _drawn(self, scope: Scope, problem: Problem) -> Response:
         """In the face of what was asked for; as JSON where that fails too."""
@@ -120,7 +122,7 @@ class Edge:
         own = {name for name, _ in headers}
         return [*headers, *(d for d in self._defaults if d[0] not in own), (b"x-request-id", request_id.encode())]
 
-    def _record(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = scope.get("lattice.route", "unmatched")
         self.metrics.observe(scope["method"], route, status, seconds)
         if log.isEnabledFor(logging.INFO) or status >= 500:
@@ -130,7 +132,6 @@ class Edge:
                 "request",
                 extra={
                     "fields": {
-                        "request_id": request_id,
                         "method": scope["method"],
                         "route": route,
                         "status": status,
