@@ -26,9 +26,10 @@ SILENT_AFTER = 60.0  # seconds without a beat: /readyz says so
 MAX_BACKOFF = 30.0
 LONGEST_REST = 0.25
 
-_BEAT = text(
-    "INSERT INTO worker_beat (name, at) VALUES (:name, :at) ON CONFLICT (name) DO UPDATE SET at = excluded.at"
-).bindparams(bindparam("at", type_=UtcDateTime))
+_AT = bindparam("at", type_=UtcDateTime)
+_INSERT = "INSERT INTO worker_beat (name, at) VALUES (:name, :at) ON CONFLICT (name) DO "
+_BEAT = text(_INSERT + "UPDATE SET at = excluded.at").bindparams(_AT)
+_EXPECT = text(_INSERT + "NOTHING").bindparams(_AT)
 
 
 class Worker(Protocol):
@@ -54,16 +55,18 @@ class Workers:
         self._loops = {worker.name: _Loop(worker, db, self._of_host + worker.name) for worker in workers}
 
     def start(self) -> None:
-        self._forget_others()
+        self._expect_mine()
         for loop in self._loops.values():
             loop.start()
 
-    def _forget_others(self) -> None:
-        """A worker that this server had and has no more is not silent: its beat goes."""
+    def _expect_mine(self) -> None:
+        """Those that this server has for the first time are heard of now; one that it has no more is not silent."""
         mine = [self._of_host + name for name in self._loops]
         with self._db.write() as session:
             here = col(WorkerBeat.name).startswith(self._of_host, autoescape=True)
             session.connection().execute(delete(WorkerBeat).where(here, col(WorkerBeat.name).not_in(mine)))
+            for name in mine:
+                session.connection().execute(_EXPECT, {"name": name, "at": utcnow()})
 
     def wake(self, name: str) -> None:
         """Hint to the worker of that name, from any thread; an unknown name is no error (it may live elsewhere)."""
@@ -135,5 +138,5 @@ def is_due(last: datetime | None, now: datetime, every: timedelta) -> bool:
 
 
 def beats(session: Session) -> dict[str, datetime]:
-    """When each worker, named `host/worker`, last finished a round."""
+    """When each worker, named `host/worker`, last finished a round, or was first started if it has finished none."""
     return {beat.name: beat.at for beat in session.exec(select(WorkerBeat).order_by(col(WorkerBeat.name)))}

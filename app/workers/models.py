@@ -22,7 +22,7 @@ class Lease(SQLModel, table=True):
 
 
 class WorkerBeat(SQLModel, table=True):
-    """When a worker last finished a round, whether or not the round did anything."""
+    """When a worker last finished a round, whether or not the round did anything; until its first, when it began."""
 
     __tablename__ = "worker_beat"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from datetime import timedelta
 
@@ -12,31 +11,7 @@ import pytest
 from app.db import Database, utcnow
 from app.workers.loop import Workers, beats, is_due
 from app.workers.models import WorkerBeat
-
-
-class Rounds:
-    """A worker that counts its rounds; the first `failing` of them raise."""
-
-    name = "counter"
-    rest = 0.0
-
-    def __init__(self, failing: int = 0, pause: float = 1.0) -> None:
-        self.failing = failing
-        self.pause = pause
-        self.count = 0
-        self.seen = threading.Condition()
-
-    def round(self) -> float:
-        with self.seen:
-            self.count += 1
-            self.seen.notify_all()
-            if self.count <= self.failing:
-                raise RuntimeError("the database went away")
-        return self.pause
-
-    def reaches(self, count: int) -> bool:
-        with self.seen:
-            return self.seen.wait_for(lambda: self.count >= count, timeout=10)
+from tests.workers.counting import Rounds, Stuck
 
 
 def test_a_failed_round_does_not_end_the_worker(db: Database, caplog: pytest.LogCaptureFixture) -> None:
@@ -77,20 +52,6 @@ def test_a_round_leaves_a_beat(db: Database) -> None:
 def test_what_is_done_now_and_then_is_due_after_a_while_or_when_the_clock_went_back(ago: int, due: bool) -> None:
     now = utcnow()
     assert is_due(now - timedelta(seconds=ago), now, timedelta(seconds=60)) is due
-
-
-class Stuck(Rounds):
-    """Its first round lasts until it is let go."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
-        self.free = threading.Event()
-
-    def round(self) -> float:
-        super().round()
-        self.free.wait(60)
-        return 1.0
 
 
 def test_workers_that_do_not_end_are_waited_for_together(db: Database) -> None:
