@@ -141,10 +141,19 @@ class LogQuery(Query):
         return self
 
 
+def _one_line(text: str) -> str:
+    if "\n" in text or "\x00" in text:
+        raise ValueError("Search for one line of text.")
+    return text
+
+
+LineText = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
+
+
 class LogMatchQuery(Query):
     """What to look for: a text, or what looks like an error."""
 
-    q: Annotated[str | None, StringConstraints(min_length=1, max_length=200), Field(description="A text.")] = None
+    q: Annotated[LineText | None, Field(description="A text.")] = None
     kind: Annotated[Literal["error"] | None, Field(description="`error`: what looks like one.")] = None
     after: Annotated[Offset, Field(description="The offset to search from.")] = 0
     limit: Annotated[int, Field(ge=1, le=200, description="Matches a page.")] = 50
@@ -153,6 +162,4 @@ class LogMatchQuery(Query):
     def _one_of_both(self) -> LogMatchQuery:
         if (self.q is None) == (self.kind is None):
             raise ValueError("Give q or kind.")
-        if self.q is not None and ("\n" in self.q or "\x00" in self.q):
-            raise ValueError("Search for one line of text.")
         return self
