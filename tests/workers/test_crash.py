@@ -9,15 +9,19 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from sqlalchemy import text
 
+from app.db import Database
 from app.jobs.models import JobState
 from app.site import Site
 from app.stores.objects import StoreError
 from app.workers import lease
 from tests.conftest import House
 from tests.jobs.rows import Home, attempts, stop, submit, totals
+from tests.peers import wait_until
 from tests.workers.hands import Hands
 from tests.workers.meddling import Killed, Meddling, kill
 
@@ -68,6 +72,7 @@ def test_killed_around_a_call(
     assert len(attempts(site, job_id)) == 1 and totals(site) == {JobState.SUCCEEDED: 1}
 
 
+@pytest.mark.database
 def test_killed_between_storing_log_and_row_again_and_again(
     site: Site, home: Home, hands: Hands, counter: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,6 +89,7 @@ def test_killed_between_storing_log_and_row_again_and_again(
     assert counter.read_text() == "ran\n" and hands.log(job_id) == LINES
 
 
+@pytest.mark.database
 def test_a_stop_that_comes_while_the_worker_holds_the_row(
     site: Site, home: Home, hands: Hands, doomed: Hands, meddling: Meddling
 ) -> None:
@@ -98,6 +104,7 @@ def test_a_stop_that_comes_while_the_worker_holds_the_row(
     assert job.state is JobState.STOPPED
 
 
+@pytest.mark.database
 def test_a_stop_that_comes_while_the_job_goes_back_to_the_queue(
     site: Site, home: Home, doomed: Hands, meddling: Meddling
 ) -> None:
@@ -108,6 +115,36 @@ def test_a_stop_that_comes_while_the_job_goes_back_to_the_queue(
     assert job.state is JobState.STOPPED and len(attempts(site, job_id)) == 1
 
 
+@pytest.mark.database
+def test_a_stop_waits_for_the_row_and_finds_the_job_as_the_worker_leaves_it(
+    site: Site, home: Home, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wants = {"cpus": 0.1, "memory": 0.1, "job_recovery": "failover"}
+    job_id = submit(site, home, "exit 75", resources=wants)
+    stopper = Thread(target=stop, args=(site, home, job_id))
+
+    def not_told(*_: object) -> bool:
+        """The worker has locked the row and seen no stop; one comes before it lets go."""
+        stopper.start()
+        wait_until(lambda: is_waited_for(site.db), what="the stop at the row")
+        return False
+
+    monkeypatch.setattr("app.workers.outcome._Known._is_told", not_told)
+    hands.until(lambda: stopper.ident, "the attempt's end")
+    stopper.join()
+    assert hands.job(job_id).state is JobState.STOPPED and len(attempts(site, job_id)) == 1
+
+
+def is_waited_for(db: Database) -> bool:
+    """Whether somebody waits to write what another has locked."""
+    if db.engine.dialect.name == "sqlite":
+        return db.waiting_writers > 0
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with db.read() as session:
+        return bool(session.connection().execute(text(waiting)).scalar_one())
+
+
+@pytest.mark.database
 def test_a_stop_that_comes_before_the_engine_knows_of_the_job(site: Site, home: Home, hands: Hands) -> None:
     job_id = submit(site, home, "echo never")
     hands.scheduler.round()
@@ -117,6 +154,7 @@ def test_a_stop_that_comes_before_the_engine_knows_of_the_job(site: Site, home: 
     assert job.state is JobState.STOPPED and hands.log(job_id) == ""
 
 
+@pytest.mark.database
 def test_nothing_is_applied_by_who_has_lost_the_lease(site: Site, home: Home, hands: Hands) -> None:
     job_id = submit(site, home, "true")
     hands.scheduler.round()

@@ -52,6 +52,7 @@ def refuse() -> None:
     raise EngineError("this is not possible here", retry=False)
 
 
+@pytest.mark.database
 def test_an_engine_that_is_down_makes_its_pool_unreachable_until_it_answers(
     site: Site, home: Home, troubled: Hands, meddling: Meddling
 ) -> None:
@@ -83,6 +84,7 @@ def test_a_job_that_can_not_be_started_now_says_so_and_is_tried_again(
     assert len(attempts(site, job_id)) == 1
 
 
+@pytest.mark.database
 def test_what_failed_to_start_is_forgotten_when_it_is_stopped_or_refused(
     site: Site, home: Home, troubled: Hands, meddling: Meddling
 ) -> None:
@@ -208,6 +210,7 @@ def test_a_log_that_can_not_be_stored_keeps_its_job_open_and_no_other_back(
     assert hands.log(stuck) == "stuck\n"
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("taken", [False, True])
 def test_what_a_slow_round_found_counts_unless_another_host_took_the_lease(
     site: Site, home: Home, hands: Hands, monkeypatch: pytest.MonkeyPatch, taken: bool
@@ -237,6 +240,7 @@ def let_lease_run_out(site: Site, home: Home, *, taken_by: str | None) -> None:
         assert lease.take(site.db, f"pool/{home.pool_id}", taken_by)
 
 
+@pytest.mark.database
 def test_a_secret_whose_key_is_gone_fails_its_job_alone(site: Site, home: Home, hands: Hands) -> None:
     bad, good = submit(site, home, "true", secrets={"TOKEN": "s"}), submit(site, home, "true")
     with site.db.write() as db:
@@ -246,6 +250,7 @@ def test_a_secret_whose_key_is_gone_fails_its_job_alone(site: Site, home: Home, 
     assert succeeded.state is JobState.SUCCEEDED
 
 
+@pytest.mark.database
 def test_a_pool_whose_server_is_silent_is_unreachable_until_it_is_back(
     site: Site, home: Home, hands: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:

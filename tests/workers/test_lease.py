@@ -12,6 +12,8 @@ from app.db import Database, utcnow
 from app.workers import lease
 from app.workers.models import Lease
 
+pytestmark = pytest.mark.database
+
 
 def expire(db: Database, name: str) -> None:
     with db.write() as session:
