@@ -1,4 +1,4 @@
-"""Holds the API's answers against its own OpenAPI document: status, media type, body and header fields.
+"""Holds the answers of the API against its OpenAPI document: status, media type, body, header fields; and what it took.
 
 Every client of the fixtures does this with each answer, so that what any test sees of the API is also named by it.
 """
@@ -6,6 +6,7 @@ Every client of the fixtures does this with each answer, so that what any test s
 from __future__ import annotations
 
 import copy
+import json
 import re
 from functools import cache
 from typing import Any
@@ -41,6 +42,8 @@ def hold(answer: httpx2.Response) -> None:
     where = table[str(answer.status_code)]
     _hold_headers(answer, where, told)
     _hold_body(answer, where, told)
+    if answer.is_success:
+        _hold_request(answer.request, where[:-2], told)
 
 
 def _hold_headers(answer: httpx2.Response, where: Where, told: str) -> None:
@@ -58,18 +61,22 @@ def _hold_body(answer: httpx2.Response, where: Where, told: str) -> None:
         return
     assert media in content, f"{told} is {media!r}, but the document has {', '.join(content)}"
     if media.endswith("json") and answer.read():
-        wrong = [str(error) for error in _validator((*where, "content", media, "schema")).iter_errors(answer.json())]
-        assert not wrong, f"{told} is not as the document says:\n" + "\n".join(wrong)
+        wrong = _mistakes((*where, "content", media, "schema"), answer.json(), "strict")
+        assert not wrong, f"{told} is not as the document says:\n{wrong}"
+
+
+def _hold_request(request: httpx2.Request, where: Where, told: str) -> None:
+    """What was taken is what the document says can be sent."""
+    content = _at(where).get("requestBody", {}).get("content", {})
+    media = request.headers.get("content-type", "").partition(";")[0]
+    if media == "application/json" and media in content and request.content:
+        wrong = _mistakes((*where, "requestBody", "content", media, "schema"), json.loads(request.content), "document")
+        assert not wrong, f"{told}, but what was sent is not as the document says:\n{wrong}"
 
 
 @cache
 def _document() -> dict[str, Any]:
-    """As it is served, but strict: an object has no property that its schema does not name."""
-    document = copy.deepcopy(openapi.document(ACTIONS, "http://localhost"))
-    for schema in document["components"]["schemas"].values():
-        if "properties" in schema:
-            schema.setdefault("additionalProperties", False)
-    return document
+    return openapi.document(ACTIONS, "http://localhost")
 
 
 @cache
@@ -81,7 +88,12 @@ def _paths() -> list[tuple[re.Pattern[str], str]]:
 
 @cache
 def _registry() -> Registry:
-    return Registry([("urn:document", _document())])
+    """The document, and a strict one in which an object has no property that its schema does not name."""
+    strict = copy.deepcopy(_document())
+    for schema in strict["components"]["schemas"].values():
+        if "properties" in schema:
+            schema.setdefault("additionalProperties", False)
+    return Registry([("urn:document", _document()), ("urn:strict", strict)])
 
 
 @cache
@@ -106,6 +118,10 @@ def _at(where: Where) -> Any:
 
 
 @cache
-def _validator(where: Where) -> Draft202012Validator:
+def _validator(where: Where, document: str) -> Draft202012Validator:
     pointer = quote("/".join(part.replace("/", "~1") for part in where))
-    return Draft202012Validator({"$ref": f"urn:document#/{pointer}"}, registry=_registry(), validate_formats=True)
+    return Draft202012Validator({"$ref": f"urn:{document}#/{pointer}"}, registry=_registry(), validate_formats=True)
+
+
+def _mistakes(where: Where, value: Any, document: str) -> str:
+    return "\n".join(map(str, _validator(where, document).iter_errors(value)))

@@ -17,6 +17,12 @@ def answered(method: str, path: str, status: int, **given: Any) -> httpx2.Respon
     return httpx2.Response(status, request=httpx2.Request(method, f"http://localhost{path}"), **given)
 
 
+def taken(path: str, body: dict[str, Any]) -> httpx2.Response:
+    """A body that was taken, though the answer itself is no better than none."""
+    request = httpx2.Request("POST", f"http://localhost{API}{path}", json=body)
+    return httpx2.Response(201, request=request, headers={"Content-Type": "application/json"})
+
+
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
@@ -31,6 +37,7 @@ def answered(method: str, path: str, status: int, **given: Any) -> httpx2.Respon
         (answered("GET", SCOPES, 200, json={"items": [], "next": None}, headers={"Lattice-New": "1"}), "lattice-new"),
         (answered("DELETE", f"{API}/jobs/job_1/stop", 405, headers={"Location": "/"}), "location"),
         (answered("POST", f"{API}/auth/logout", 303, text="Go there."), "has no body there"),
+        (taken("/api-keys", {"name": "k", "role": "admin"}), "'role' was unexpected"),
     ],
 )
 def test_what_the_document_does_not_have_fails(answer: httpx2.Response, why: str) -> None:
