@@ -58,6 +58,25 @@ def test_a_write_says_that_a_body_can_be_too_large_also_where_it_takes_none(hous
             assert ("413" in operation["responses"]) is (method != "get"), f"{method} {path}"
 
 
+def test_every_answer_says_which_header_fields_a_program_finds_there(anonymous: TestClient) -> None:
+    paths = document(anonymous)["paths"]
+    for table in paths.values():
+        for operation in table.values():
+            answers = operation["responses"]
+            assert "500" in answers and all("X-Request-Id" in answer["headers"] for answer in answers.values())
+            assert "Retry-After" in answers["429"]["headers"] and "Retry-After" in answers["503"]["headers"]
+    created = paths[f"{API}/jobs"]["post"]["responses"]["201"]["headers"]
+    assert {"Location", "Idempotency-Replayed", "RateLimit", "RateLimit-Policy"} <= created.keys()
+    read = paths[f"{API}/jobs/{{id}}/logs"]["get"]["responses"]
+    assert {"Lattice-Next-Offset", "Lattice-Log-Size", "Lattice-Log-Gap"} <= read["200"]["headers"].keys()
+    assert not any(name.startswith("Lattice-") for name in read["404"]["headers"])
+
+
+def test_an_export_is_no_stream_of_events(anonymous: TestClient) -> None:
+    exported = document(anonymous)["paths"][f"{API}/events/export"]["get"]["responses"]["200"]
+    assert exported["content"].keys() == {"text/csv", "application/jsonl"}
+
+
 def test_the_webhook_says_that_it_refuses_what_is_no_event(anonymous: TestClient) -> None:
     webhook = document(anonymous)["paths"][f"{API}/auth/webhooks/workos"]["post"]
     assert {"401", "403", "413", "422"} <= webhook["responses"].keys()
