@@ -332,6 +332,8 @@ def test_what_was_typed_outlives_leaving_the_page(form: Locator, page: Page) -> 
     expect(page.locator("#run")).to_have_value("python half_thought.py")
     expect(page.locator("#secrets_text")).to_have_value("")
     assert "hush" not in page.evaluate("JSON.stringify(sessionStorage)")
+    expect(page.locator("#preview")).to_contain_text("Price")
+    expect(page.locator(".htmx-request")).to_have_count(0)
     assert axe(page) == []
     page.get_by_role("button", name="Start afresh").click()
     expect(page.locator("#run")).to_have_value("")
