@@ -32,7 +32,7 @@ class Health:
             "lattice_worker_age_seconds", "Since the worker's last round.", ("worker",), registry=registry
         )
         self._disk = Gauge(
-            "lattice_pool_disk_free_ratio", "Free part of the fullest disk that jobs write to.", ("pool", "name"),
+            "lattice_pool_disk_free_ratio", "Free part of the fullest disk that jobs write to.", ("pool",),
             registry=registry,
         )  # fmt: skip
         self._writers = Gauge("lattice_database_waiting_writers", "Threads that wait to write.", registry=registry)
@@ -93,6 +93,6 @@ class Health:
         for name, at in beaten.items():
             self._beats.labels(name).set(max(0.0, (utcnow() - at).total_seconds()))
         self._disk.clear()
-        for pool_id, name, percent in free:
-            self._disk.labels(pool_id, name).set(percent / 100)
+        for pool_id, percent in free:
+            self._disk.labels(pool_id).set(percent / 100)
         return True

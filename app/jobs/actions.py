@@ -103,6 +103,9 @@ def _filter(ask: Ask, q: JobFilters) -> JobFilter:
 
 
 def _counts(ask: Ask) -> dict[str, int]:
+    """Jobs by state; empty where the list is narrowed by more than that, since such are not counted ahead."""
+    if ask.query.narrows:
+        return {}
     totals = queries.totals(ask.db, ask.organization_id)
     return {"": sum(totals.values()), **{state.value: number for state, number in totals.items()}}
 

@@ -146,7 +146,7 @@ class JobWithLog(JobDetail):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobsWithCounts(Page[JobSummary]):
-    """The page's value: the list, how many jobs of the organization are in each state, what else it is narrowed by.
+    """The page's value: the list, what it can be narrowed by, and, where it is not, how many jobs are in each state.
 
     `people`: ids and names of owners to choose from, besides whoever asks.
     """

@@ -58,6 +58,11 @@ class JobFilters(Query):
         return 0 < len(self.q or "") < MIN_LENGTH
 
     @property
+    def narrows(self) -> bool:
+        """Whether it leaves anything out but states."""
+        return any((self.owner, self.pool, self.name, self.q, self.since, self.until))
+
+    @property
     def states(self) -> tuple[JobState, ...]:
         return tuple(JobState(name) for name in (self.state or "").split(",") if name)
 

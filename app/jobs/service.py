@@ -151,16 +151,27 @@ def change(db: Session, job: Job, values: dict[str, Any], by: Actor) -> None:
     changed = {name: value for name, value in values.items() if getattr(job, name) != value}
     if not changed:
         return
-    was = {name: getattr(job, name) for name in changed}
+    was, was_private = {name: getattr(job, name) for name in changed}, job.is_private
     columns = {**changed, **({"queue_rank": -changed["priority"]} if "priority" in changed else {})}
     db.connection().execute(update(JOB).where(JOB.c.id == job.id).values(columns))
     db.refresh(job)
     if "name" in changed:
         document.rename(db, job)
+    told = {name.removesuffix("_id"): (was[name], now) for name, now in changed.items()}
+    who_sees = {name: told.pop(name) for name in list(told) if name in {"visibility", "team"}}
+    if told:  # what was private is told to nobody who could not see it then
+        private = was_private or job.is_private
+        _record_change(db, job, by, told, private=private, shared_with=None if who_sees else job.shared_with)
+    if who_sees:
+        _record_change(db, job, by, who_sees, private=job.is_private, shared_with=job.shared_with)
+
+
+def _record_change(
+    db: Session, job: Job, by: Actor, told: dict[str, tuple[Any, Any]], *, private: bool, shared_with: str | None
+) -> None:
     events.record(
         db, by, "job.changed", subject_id=job.id, subject_name=job.name,
-        private_to=job.owner_id if job.is_private else None, shared_with=job.shared_with,
-        data=events.changes(**{name.removesuffix("_id"): (was[name], now) for name, now in changed.items()}),
+        private_to=job.owner_id if private else None, shared_with=shared_with, data=events.changes(**told),
     )  # fmt: skip
 
 

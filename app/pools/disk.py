@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 LEAST_FREE = 5  # percent
+WHAT_TO_DO = f"and below {LEAST_FREE} % no job is placed there: free some space on it"
 
 
 def is_low(free_percent: int | None) -> bool:
@@ -21,6 +22,3 @@ def shortage(nodes: Sequence[tuple[str, int | None]]) -> str | None:
     if others:
         return f"node {name} and {others} more have less than {LEAST_FREE} % of their disk free, {WHAT_TO_DO}"
     return f"node {name} has {free} % of its disk free, {WHAT_TO_DO}"
-
-
-WHAT_TO_DO = f"and below {LEAST_FREE} % no job is placed there: free some space on it"

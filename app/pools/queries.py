@@ -12,7 +12,7 @@ from sqlmodel import select as select_rows
 from app.engines.protocol import Gpu, Share
 from app.jobs.models import ATTEMPT, TOTAL, JobState
 from app.pools import disk
-from app.pools.models import NODE, POOL, Node, NodePool, Provider
+from app.pools.models import NODE, Node, NodePool, Provider
 from app.pools.shares import load_gpus, load_shares
 
 
@@ -77,11 +77,11 @@ def nodes_of(db: Session, pool: NodePool) -> list[Node]:
     return list(db.exec(query.order_by(col(Node.name))))
 
 
-def least_free_disk(db: Session) -> list[tuple[str, str, int]]:
-    """Id, name and the free percent of the fullest node's disk, of every pool where that is known."""
-    least = select(POOL.c.id, POOL.c.name, func.min(NODE.c.disk_free_percent)).join(NODE, NODE.c.pool_id == POOL.c.id)
-    known = least.where(NODE.c.disk_free_percent.is_not(None)).group_by(POOL.c.id, POOL.c.name)
-    return [(pool_id, name, percent) for pool_id, name, percent in db.execute(known)]
+def least_free_disk(db: Session) -> list[tuple[str, int]]:
+    """Id and the free percent of the fullest node's disk, of every pool where that is known."""
+    least = select(NODE.c.pool_id, func.min(NODE.c.disk_free_percent))
+    known = least.where(NODE.c.disk_free_percent.is_not(None)).group_by(NODE.c.pool_id)
+    return [(pool_id, percent) for pool_id, percent in db.execute(known)]
 
 
 def unfinished_attempts(db: Session, organization_id: str, pool_id: str) -> list[Row[Any]]:

@@ -113,9 +113,10 @@ def _facts_of(strangers: Mapping[str, int]) -> dict[str, str]:
     if not strangers:
         return {}
     found = ", ".join(f"{attempt_id} (process {pid})" for attempt_id, pid in sorted(strangers.items())[:20])
+    found += f" and {len(strangers) - 20} more" if len(strangers) > 20 else ""
     return {
         "unknown attempts": f"{found} run here and are not in the database, as after the restore of an older backup."
-        " What they use is not counted. `kill -9 PROCESS` on the machine ends one within seconds."
+        " What they use is not counted. `kill -9 PROCESS` on the machine ends one within minutes."
     }
 
 
@@ -151,8 +152,8 @@ def change(db: Session, pool: NodePool, values: dict[str, Any], by: Actor) -> No
         return
     told = {}
     for name, value in changed.items():
-        field, unit = SHOWN_AS.get(name, (name, None))
-        told[field] = tuple(one / unit if unit else one for one in (getattr(pool, name), value))
+        shown_as, unit = SHOWN_AS.get(name, (name, None))
+        told[shown_as] = tuple(one / unit if unit else one for one in (getattr(pool, name), value))
         setattr(pool, name, value)
     _record(db, pool, "changed", by, events.changes(**told))
 

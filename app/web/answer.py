@@ -21,12 +21,22 @@ from app.web.ask import Ask, Principal
 from app.web.elsewhere import OwnOrganization
 from app.web.forms import Form
 from app.web.pages import Pages
-from app.web.problems import Problem, TooLarge, TooManyRequests, Unauthenticated, Unavailable
+from app.web.problems import (
+    Forbidden,
+    Gone,
+    NotFound,
+    Problem,
+    TooLarge,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+)
 from app.web.streams import Text
 
 API = "/api/v1"
 URL_SAFE = "%/:=&?~#+!$,;'@()*[]"  # what stands in addresses as it is
 VARY = "HX-Request, HX-Request-Type, HX-Target, Cookie"
+SEEN_NO_MORE = (Forbidden, NotFound, Gone)  # the page that goes on refreshing a part of itself is another now
 WORTH_ANOTHER_TRY = (TooLarge, TooManyRequests, Unavailable)  # what was typed can be sent again, if it is still there
 JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_NON_STR_KEYS
 
@@ -112,11 +122,20 @@ class HtmlAnswer:
         offer: OwnOrganization | None = None,
     ) -> Response:
         context = self._context(
-            request, me, url=asked(request), value=None, problem=problem, request_id=request_id, offer=offer
+            request,
+            me,
+            url=asked(request),
+            value=None,
+            problem=problem,
+            request_id=request_id,
+            offer=offer,
+            fleeting=request.method == "GET",
         )
         headers = _headers(problem)
         name = "problem-fragment.html" if wants_fragment(request) else "problem.html"
-        if keeps_page(request, problem):
+        if wants_fragment(request) and request.method == "GET" and isinstance(problem, SEEN_NO_MORE):
+            headers["HX-Refresh"] = "true"
+        elif keeps_page(request, problem):
             name = "problem-toast.html"
             headers |= {"HX-Retarget": "#toasts", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
         page = self.pages.page(name, context)

@@ -22,7 +22,7 @@ from app.workers.loop import is_due
 log = logging.getLogger("lattice.workers")
 
 LOOK_EVERY = timedelta(seconds=15)
-PROBE_EVERY = timedelta(minutes=10)  # for isolations, which are tried out
+PROBE_EVERY = timedelta(minutes=10)  # for isolations, which are tried out, and for strangers
 SWEEP_EVERY = timedelta(seconds=60)
 SWEEP = 50  # attempts whose folders one sweep removes
 
@@ -43,16 +43,17 @@ class MachineEngine(Engine, Protocol):
 def look_at(
     engine: MachineEngine,
     site: Site,
-    isolations: Mapping[Isolation, str | None] | None = None,
+    before: Machines | None = None,
     free: Callable[[Path], float] = free_fraction,
 ) -> Machines:
-    """Ask the engine, for isolations too unless they are given; raises EngineError.
+    """Ask the engine; what takes long to find out is as `before`, where that is given. Raises EngineError.
 
     `free`: which part of a folder's disk is free. The fullest disk counts, since a job may write to each.
     """
     return Machines(
-        reports=engine.nodes(), offers=engine.offers(), strangers=_strangers(engine, site),
-        isolations=engine.available_isolations() if isolations is None else isolations,
+        reports=engine.nodes(), offers=engine.offers(),
+        isolations=before.isolations if before else engine.available_isolations(),
+        strangers=before.strangers if before else _strangers(engine, site),
         disk_free_percent=int(min(map(free, (site.datadir.path, *engine.work_roots()))) * 100),
     )  # fmt: skip
 
@@ -74,7 +75,7 @@ class Machinery:
         self._pool = pool
         self._looked_at: datetime | None = None
         self._probed_at: datetime | None = None
-        self._isolations: Mapping[Isolation, str | None] | None = None
+        self._seen: Machines | None = None
         self._swept_at: datetime | None = None
         self._stuck: set[str] = set()  # attempts whose folders can't be removed; they must not keep others there
 
@@ -88,9 +89,8 @@ class Machinery:
 
     def _look(self, now: datetime) -> None:
         if is_due(self._probed_at, now, PROBE_EVERY):
-            self._probed_at, self._isolations = now, None
-        seen = look_at(self._engine, self._site, self._isolations)
-        self._isolations = seen.isolations
+            self._probed_at, self._seen = now, None
+        seen = self._seen = look_at(self._engine, self._site, self._seen)
         with self._site.db.write() as db:
             pool = db.get(NodePool, self._pool.id)
             assert pool is not None

@@ -1,10 +1,10 @@
-// What has been typed into the new-job page outlives leaving it: in this tab, for this person, until it is submitted.
-// Secrets are not kept, nor a task that has any.
+// What has been typed into the new-job page outlives leaving it: in this tab, for this person, until it is submitted or
+// they sign out. Secrets are not kept, nor a text that may have some.
 
 const NEVER = new Set(["secrets_text", "_organization"]);
-const HAS_SECRETS = /^\s*["']?secrets["']?\s*:/m;
+const HAS_SECRETS = /secrets["']?\s*:/;
 
-/** Put back what was typed into `page` before, and keep what is typed from now on. */
+/** Put back what was typed into `page` before, and keep what is typed from now on. Whether anything was put back. */
 export function keepDraft(page) {
   const key = `new job ${page.dataset.jobForm} ${location.search}`;
   const forms = [...page.querySelectorAll("form")];
@@ -32,19 +32,21 @@ export function keepDraft(page) {
     again.hidden = false;
     again.querySelector("button").addEventListener("click", () => {
       forget();
-      location.assign(location.href); // a reload would fill the fields again by itself
+      location.assign(location.pathname + location.search); // a reload would fill the fields again by itself
     });
-  } else if (!pristine) keep();
+  }
 
   page.addEventListener("input", keep);
   page.addEventListener("change", keep);
-  page.addEventListener("submit", forget);
-  page.addEventListener("htmx:error", (event) => forms.includes(event.target) && keep()); // it was not sent
+  page.addEventListener("htmx:after:request", (event) => {
+    if (forms.includes(event.target) && event.detail.ctx.response.headers.has("HX-Location")) forget(); // it was taken
+  });
+  return Boolean(kept);
 }
 
 function valuesOf(form) {
-  const fields = [...new FormData(form)].filter(([name]) => !NEVER.has(name));
-  return Object.fromEntries(fields.map(([name, value]) => [name, HAS_SECRETS.test(value) ? "" : value]));
+  const fields = [...new FormData(form)];
+  return Object.fromEntries(fields.filter(([name, value]) => !NEVER.has(name) && !HAS_SECRETS.test(value)));
 }
 
 function fill(form, values = {}) {

@@ -3,13 +3,16 @@
 import { keepDraft } from "./draft.js";
 
 export function mount(page) {
-  keepDraft(page);
+  const isTyped = keepDraft(page) || page.matches("[data-rejected]"); // else both tabs say the same, or nothing
   const form = page.querySelector("#job-form");
   const task = page.querySelector("#task-form");
   const fields = page.querySelector("#job-fields");
   const area = page.querySelector("#task_yaml");
   const secrets = () => page.querySelector("#secrets_text");
-  let newest = area.value.trim() ? task : form; // where the other tab has yet to learn of a change
+  const inYaml = page.querySelector("#as-yaml").checked;
+  let newest = null; // where the other tab has yet to learn of a change
+  if (!area.value.trim()) newest = form;
+  else if (isTyped && inYaml) newest = task;
   let typed = "";
 
   page.addEventListener("input", (event) => (newest = event.target.closest("form") ?? newest));
@@ -26,6 +29,7 @@ export function mount(page) {
     if (event.target === fields) {
       const body = event.detail.ctx.request.body;
       typed = secrets().value;
+      fields.inert = true; // what would be typed meanwhile is replaced
       body.delete("secrets_text"); // they go nowhere but into a job
       body.set("yaml", area.value);
     }
@@ -37,6 +41,10 @@ export function mount(page) {
     if (event.detail.ctx.response.status >= 400) return void (secrets().value = typed);
     secrets().value = secrets().value.split("\n").map(known).join("\n");
     tell(form);
+  });
+
+  page.addEventListener("htmx:finally:request", (event) => {
+    if (event.target === fields) fields.inert = false;
   });
 
   const known = (name) => typed.split("\n").find((line) => line.startsWith(`${name}=`)) ?? name;

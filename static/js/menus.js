@@ -11,8 +11,8 @@ export function closeMenus() {
     open.querySelector("summary").focus();
     event.preventDefault();
   });
-  onPage(() => {
-    const wrong = document.querySelector(".dialog[popover]:not(:popover-open) [aria-invalid='true']");
+  onPage((root) => {
+    const wrong = root.querySelector(".dialog[popover] [aria-invalid='true']");
     wrong?.closest(".dialog").showPopover();
     wrong?.focus();
   });

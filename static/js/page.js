@@ -16,6 +16,11 @@ document.addEventListener("htmx:after:swap", (event) => {
   if (root === document.body && !focused) document.getElementById("main")?.focus({ preventScroll: true });
 });
 
+// The next person at this browser is to find nothing of what this one typed.
+document.addEventListener("submit", (event) => {
+  if (event.target.action?.endsWith("/auth/logout")) sessionStorage.clear();
+});
+
 // A filter that is not set stays out of the address.
 document.addEventListener("htmx:config:request", (event) => {
   const request = event.detail.ctx.request;

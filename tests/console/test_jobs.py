@@ -70,6 +70,7 @@ def test_filters_live_in_the_address(page: Page, lab: Lab) -> None:
     expect(page.locator(".row .row-link")).to_have_text(["filtered-bad"])
     page.get_by_label("Owner").select_option("me")
     expect(page).to_have_url(re.compile(r"owner=me"))
+    expect(page.locator(".tab-count")).to_have_count(0)
     page.go_back()
     expect(page).not_to_have_url(re.compile(r"owner=me"))
     page.go_back()

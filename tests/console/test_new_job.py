@@ -353,3 +353,24 @@ def test_a_task_that_was_typed_is_kept_but_for_one_with_secrets(task_form: Locat
     turn_to(page, "YAML")
     page.locator("#task_yaml").fill(TASK + "secrets:\n  TOKEN: hush\n")
     assert "hush" not in page.evaluate("JSON.stringify(sessionStorage)")
+
+
+@pytest.mark.parametrize("task", ['{"run": "true", "secrets": {"T": "hush"}}', "{run: x, secrets: {T: hush}}"])
+def test_no_way_of_writing_secrets_keeps_them(task_form: Locator, page: Page, task: str) -> None:
+    task_form.get_by_label("Task").fill(task)
+    assert "hush" not in page.evaluate("JSON.stringify(sessionStorage)")
+
+
+def test_a_job_that_was_not_taken_is_kept_and_signing_out_forgets_it(form: Locator, page: Page, watch: Watch) -> None:
+    watch.expect("status of 503")
+    form.get_by_label("Run").fill("python not_taken.py")
+    page.route("**/jobs", lambda route: route.fulfill(status=503, body="later"), times=1)
+    submit(form)
+    expect(page.locator("#toasts")).to_contain_text("503")
+    page.goto("/jobs/new")
+    expect(page.locator("#run")).to_have_value("python not_taken.py")
+    page.locator("[action$='/auth/logout']").evaluate(
+        "form => form.addEventListener('submit', e => e.preventDefault())"
+    )
+    page.locator("[action$='/auth/logout']").evaluate("form => form.requestSubmit()")
+    assert page.evaluate("sessionStorage.length") == 0

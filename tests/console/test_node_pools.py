@@ -105,7 +105,7 @@ def test_its_limits_are_set(pool: Page, lab: Lab) -> None:
         lab.change_pool(limits=before)
 
 
-def test_a_mistake_opens_its_dialog_again(pool: Page, watch: Watch) -> None:
+def test_a_mistake_opens_its_dialog_again(pool: Page, lab: Lab, watch: Watch) -> None:
     watch.expect("status of 422")
     pool.get_by_role("button", name="Settings").click()
     cpus = pool.get_by_label("CPUs if unspecified")
@@ -116,3 +116,8 @@ def test_a_mistake_opens_its_dialog_again(pool: Page, watch: Watch) -> None:
     expect(cpus).to_be_focused()
     expect(pool.locator("#defaults\\.cpus-error")).to_contain_text("CPUs")
     assert axe(pool) == []
+    pool.keyboard.press("Escape")
+    expect(cpus).to_be_hidden()
+    lab.finished("refreshes-the-pool")
+    expect(pool.get_by_label("Capacity")).to_be_visible()
+    expect(cpus).to_be_hidden()

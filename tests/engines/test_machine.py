@@ -67,11 +67,17 @@ def test_a_machine_without_gpus_says_why(tmp_path: Path) -> None:
 
 def with_gpus(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     """A driver of those GPUs, in place of NVML's library; the names of its functions are the real ones."""
+
+    def named(gpu: str) -> str:
+        if not gpu:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
+        return gpu
+
     memory = SimpleNamespace(total=80 * GIB)
     answers: dict[str, Callable[..., object]] = {
         "nvmlInit": lambda: None, "nvmlShutdown": lambda: None, "nvmlDeviceGetCount": lambda: len(names),
         "nvmlDeviceGetHandleByIndex": lambda index: names[index], "nvmlDeviceGetMemoryInfo": lambda _gpu: memory,
-        "nvmlDeviceGetName": lambda gpu: gpu, "nvmlSystemGetDriverVersion": lambda: "570.1",
+        "nvmlDeviceGetName": named, "nvmlSystemGetDriverVersion": lambda: "570.1",
     }  # fmt: skip
     for name, answer in answers.items():
         monkeypatch.setattr(pynvml, name, answer)
@@ -88,16 +94,23 @@ def test_gpus_that_nvml_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_gpus_come_and_go_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> None:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
+
     now = 0.0
     found = Gpus((), lambda: now)
+    monkeypatch.setattr(pynvml, "nvmlInit", none)
     assert found.now()[0] == () and "NVML says" in found.now()[1]
     with_gpus(monkeypatch, "NVIDIA L4", "NVIDIA L4")
     assert found.now()[0] == (), "it is not asked each time"
     now = LOOK_SOON
     assert len(found.now()[0]) == 2
-    with_gpus(monkeypatch, "NVIDIA L4")
+    with_gpus(monkeypatch, "NVIDIA L4", "")  # the second answers no more
     now += LOOK_AGAIN
-    assert len(found.now()[0]) == 1
+    assert [gpu.index for gpu in found.now()[0]] == [0]
+    monkeypatch.setattr(pynvml, "nvmlInit", none)
+    now += LOOK_AGAIN
+    assert len(found.now()[0]) == 1 and found.now()[1].startswith("found before; now NVML says")
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,16 @@ def test_a_change_tells_what_was_and_what_is_now(admin: TestClient) -> None:
     assert changed["details"] in html.unescape(admin.get("/events", params={"subject": job}).text)
 
 
+def test_what_was_private_is_not_told_when_it_is_no_more(admin: TestClient, member: TestClient) -> None:
+    job = admin.post(f"{API}/jobs", json={"run": "true", "name": "hush", "visibility": "private"}).json()["id"]
+    admin.patch(f"{API}/jobs/{job}", json={"name": "open", "visibility": "organization"})
+    seen = member.get(f"{API}/events", params={"subject": job}).json()["items"]
+    assert "hush" not in str(seen)
+    changes = [e["data"]["changes"] for e in seen if e["action"] == "job.changed"]
+    assert changes == [{"visibility": {"was": "private", "now": "organization"}}]
+    assert "hush" in admin.get(f"{API}/events", params={"subject": job}).text
+
+
 def test_a_list_goes_back_a_span_from_whenever_it_is_read(admin: TestClient, house: House) -> None:
     with house.site.db.write() as db:
         for hours in (50, 30, 2):

@@ -89,15 +89,19 @@ def test_a_worker_that_never_ends_its_first_round_is_silent_after_a_while(site: 
 
 
 def test_a_start_does_not_make_a_silent_worker_a_heard_one(site: Site, anonymous: TestClient) -> None:
+    started = []
     for _ in range(2):
         stuck = Stuck("engine")
         workers = Workers(site.db, site.datadir.host_id, [stuck])
         workers.start()
+        started.append((stuck, workers))
         assert stuck.reaches(1)
         silent_for(site, SILENT_AFTER + 1)
         workers.stop(0)
         assert anonymous.get("/readyz").status_code == 503
+    for stuck, workers in started:
         stuck.free.set()
+        workers.stop()
 
 
 def silent_for(site: Site, seconds: float) -> None:

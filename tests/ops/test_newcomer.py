@@ -21,6 +21,7 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path / "clone"
 
 
+@pytest.mark.timeout(900)  # it installs packages twice
 def test_a_clone_trains_the_example(clone: Path, new_server: ServerMaker, browser: Browser) -> None:
     server = new_server(PYTHONPATH="")
     server.launch_as([clone / "start.sh"])

@@ -120,5 +120,5 @@ def test_the_trail_and_open_pages_are_told_once(admin: TestClient, site: Site) -
 
 def test_it_is_measured(house: House, admin: TestClient, fill: Fill) -> None:
     fill(3)
-    sample = f'lattice_pool_disk_free_ratio{{name="local",pool="{the_pool(admin)["id"]}"}} 0.03'
+    sample = f'lattice_pool_disk_free_ratio{{pool="{the_pool(admin)["id"]}"}} 0.03'
     assert sample in admin.get("/metrics").text

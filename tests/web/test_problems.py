@@ -159,6 +159,12 @@ def test_a_crash_of_a_page_is_a_page(house: House, admin: TestClient, monkeypatc
     assert part.status_code == 500 and part.headers["HX-Retarget"] == "#toasts", "the list would be gone for good"
 
 
+def test_a_part_of_a_page_that_is_seen_no_more_has_the_page_drawn_again(admin: TestClient) -> None:
+    part = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Target": "div#job-state"}
+    answer = admin.get("/jobs/job_gone", headers=part)
+    assert answer.status_code == 404 and answer.headers["HX-Refresh"] == "true"
+
+
 def test_a_crash_of_the_error_page_too_is_still_answered(
     house: House, admin: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

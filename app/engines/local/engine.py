@@ -195,14 +195,12 @@ class LocalEngine:
 
     def at_work(self) -> Mapping[str, int]:
         """Attempt → its supervisor's process id, for all that run here, whoever submitted them."""
-        with self._lock, os.scandir(self._folders.attempts) as entries:
-            unended = [entry.name for entry in entries if not os.path.exists(os.path.join(entry.path, "ended"))]
-            watched = [self._watch(name) for name in unended if not name.startswith(".")]
-            return {one.attempt_id: one.pid for one in watched if one.is_claimed and self._is_at_work(one.attempt_id)}
+        return {name: pid for name in self._folders.unended() if (pid := self._pid_at_work(name)) is not None}
 
-    def _is_at_work(self, attempt_id: str) -> bool:
-        seen = self._observe(attempt_id)
-        return seen is not None and seen.phase in (Phase.RUNNING, Phase.STOPPING)
+    def _pid_at_work(self, attempt_id: str) -> int | None:
+        with self._lock:
+            watched, seen = self._watch(attempt_id), self._observe(attempt_id)
+            return watched.pid if seen is not None and seen.phase in (Phase.RUNNING, Phase.STOPPING) else None
 
     def _observe(self, attempt_id: str) -> Observation | None:
         watched = self._watch(attempt_id)

@@ -28,7 +28,7 @@ def read_items(path: Path) -> dict[str, list[str]]:
 def read_record(path: Path) -> dict[str, str] | None:
     """Lines of `key value`, or None where there is no such file."""
     try:
-        text = path.read_text(errors="replace")
+        text = path.read_text("utf-8", "surrogateescape")
     except FileNotFoundError:
         return None
     return {key: value for key, _, value in (line.partition(" ") for line in text.splitlines())}
@@ -38,7 +38,7 @@ def write_record(path: Path, record: dict[str, str]) -> None:
     """Durable, and never seen half written; nothing is left of one for which there is no room."""
     new = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        with new.open("w") as file:
+        with new.open("w", encoding="utf-8", errors="surrogateescape") as file:
             os.fchmod(file.fileno(), 0o600)
             file.writelines(f"{key} {value}\n" for key, value in record.items())
             file.flush()

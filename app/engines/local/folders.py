@@ -9,6 +9,7 @@ Where other users can't reach `home`, the last two of a job with a user of its o
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -16,7 +17,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from app.engines.local.files import read_items, write_items
+from app.engines.local.files import read_record, write_record
 from app.engines.protocol import EngineError, Isolation
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -37,6 +38,13 @@ class Folders:
 
     def attempt(self, attempt_id: str) -> Path:
         return self.attempts / safe(attempt_id)
+
+    def unended(self) -> list[str]:
+        """The attempts whose end is not written. Another's things in the folder are let be."""
+        with contextlib.suppress(OSError), os.scandir(self.attempts) as entries:
+            ours = [entry for entry in entries if SAFE_NAME.fullmatch(entry.name) and entry.is_dir()]
+            return [entry.name for entry in ours if not os.path.exists(os.path.join(entry.path, "ended"))]
+        return []
 
     def job_side(self, attempt_id: str, *, for_user: bool) -> Path:
         return self._root(for_user) / "work" / safe(attempt_id)
@@ -81,16 +89,24 @@ def _outside_of(home: Path, root: Path) -> Path:
 
     A home of before names were noted has the one that its path gives it.
     """
-    noted = read_items(home / NOTE)
-    name, noted_for = noted.get("name", [""])[0], Path(*noted.get("home", []))
+    noted = read_record(home / NOTE) or {}
+    name, noted_for = noted.get("name", ""), Path(noted.get("home", home))
     if not name and (home / "attempts").exists():
         name = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
-    elif not name or (noted_for != home and (noted_for / NOTE).exists()):
+    elif not name or _is_named(noted_for, name, but=home):
         name = secrets.token_hex(8)
-    if noted_for != home:
+    if noted != (now := {"name": name, "home": str(home)}):
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_items(home / NOTE, [("name", name), ("home", str(home))])
+        write_record(home / NOTE, now)
     return root / name
+
+
+def _is_named(home: Path, name: str, *, but: Path) -> bool:
+    """Whether that home, another than `but`, has the folder of this name for its own."""
+    try:
+        return not home.samefile(but) and (read_record(home / NOTE) or {}).get("name") == name
+    except OSError:
+        return False  # it is gone, or nobody's who can be asked
 
 
 def safe(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import inf
 from typing import Any
 
@@ -49,27 +49,38 @@ class Gpus:
         if self._fake:
             return self._fake, "fake, for demonstration"
         if self._clock() >= self._look_at:
-            self._found, self._how = found_gpus()
-            self._look_at = self._clock() + (LOOK_AGAIN if self._found else LOOK_SOON)
+            found, how = found_gpus()
+            if found is None and self._found:  # it says nothing of the GPUs that were there
+                self._how = f"found before; now {how.removeprefix('none: ')}"
+            else:
+                self._found, self._how = found or (), how
+            self._look_at = self._clock() + (LOOK_AGAIN if found else LOOK_SOON)
         return self._found, self._how
 
 
-def found_gpus() -> tuple[tuple[Gpu, ...], str]:
-    """As `Gpus.now`, by NVML."""
+def found_gpus() -> tuple[tuple[Gpu, ...] | None, str]:
+    """As `Gpus.now`, by NVML; None where it can't be asked."""
     try:
         import pynvml
 
         pynvml.nvmlInit()
     except Exception as error:
-        return (), f"none: NVML says {error}"
+        return None, f"none: NVML says {error}"
     try:
-        gpus = tuple(_gpu(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount()))
+        gpus = tuple(_gpus_of(pynvml))
         return gpus, f"NVML, driver {_text(pynvml.nvmlSystemGetDriverVersion())}"
     except Exception as error:
-        return (), f"none: NVML says {error}"
+        return None, f"none: NVML says {error}"
     finally:
         with contextlib.suppress(Exception):
             pynvml.nvmlShutdown()
+
+
+def _gpus_of(nvml: Any) -> Iterator[Gpu]:
+    """One that answers no more is left out; the others keep their indices."""
+    for index in range(nvml.nvmlDeviceGetCount()):
+        with contextlib.suppress(nvml.NVMLError):
+            yield _gpu(nvml, index)
 
 
 def _gpu(nvml: Any, index: int) -> Gpu:
