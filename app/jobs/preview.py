@@ -21,11 +21,12 @@ from app.jobs.refusals import judge
 from app.jobs.service import pool_for
 from app.jobs.spec import JobSubmit
 from app.jobs.task_yaml import dump_task
-from app.pools.known import KnownPool, facts_of, nodes_of
+from app.pools.known import KnownPool, facts_of, node_rows
 from app.pools.models import NodePool, PoolState
 from app.web.problems import Invalid
 
 ALONE = "previewed"  # the id under which it is planned
+NO_PLAN = Plan(placements={}, reasons={}, starts={})
 
 
 def preview(db: Session, organization_id: str, body: JobSubmit, now: datetime) -> JobPreview:
@@ -40,8 +41,9 @@ def preview(db: Session, organization_id: str, body: JobSubmit, now: datetime) -
     needs = verdict.needs
     price = hourly_price(needs.first, needs.num_nodes, _offers(db, pool))
     ahead = line.count_ahead(db, pool.organization_id, pool.id, body.priority)
-    alone = _planned(db, pool, needs, now)
-    is_next = not errors and ahead == 0 and pool.state is PoolState.OPEN
+    is_taken = not errors and pool.state is PoolState.OPEN
+    alone = _planned(db, pool, needs, now) if is_taken else NO_PLAN
+    is_next = is_taken and ahead == 0
     at_once = is_next and ALONE in alone.placements
     position = None if errors or at_once or ahead >= line.FURTHEST else ahead + 1
     return JobPreview(
@@ -70,7 +72,7 @@ def _refused(body: JobSubmit, errors: list[PreviewError]) -> JobPreview:
 def _planned(db: Session, pool: KnownPool, needs: Needs, now: datetime) -> Plan:
     """What the scheduler would do with the job if nobody else waited. How long it may run changes nothing then."""
     job = QueuedJob(id=ALONE, needs=needs, queued_at=now)
-    return plan([job], node_states(nodes_of(db, pool)), running(db, pool.organization_id, pool.id, now), now)
+    return plan([job], node_states(node_rows(db, pool)), running(db, pool.organization_id, pool.id, now), now)
 
 
 def _reason(pool: KnownPool, alone: Plan) -> str | None:

@@ -65,7 +65,7 @@ def known_pool(db: Session, pool_id: str) -> KnownPool:
 
 def facts_of(db: Session, pool: KnownPool) -> PoolFacts:
     """What a specification is held against."""
-    return _facts(pool, tuple((n.name, n.cpu_tenths, n.memory_tenths, n.gpus) for n in nodes_of(db, pool)))
+    return _facts(pool, tuple((n.name, n.cpu_tenths, n.memory_tenths, n.gpus) for n in node_rows(db, pool)))
 
 
 @lru_cache(maxsize=64)
@@ -83,16 +83,16 @@ def _facts(pool: KnownPool, nodes: tuple[tuple[str, int, int, str], ...]) -> Poo
 
 def has_fake_gpus(db: Session, pool: KnownPool) -> bool:
     """Whether GPUs of the pool are made up by a setting, for demonstration."""
-    return any(gpu.fake for node in nodes_of(db, pool) for gpu in _gpus(node.gpus))
+    return any(gpu.fake for node in node_rows(db, pool) for gpu in _gpus(node.gpus))
 
 
 def rooms_of(db: Session, pool: KnownPool) -> list[NodeRoom]:
     """Each node of the pool with what is held of it."""
-    rooms = [NodeRoom(row, _gpus(row.gpus)) for row in nodes_of(db, pool)]
+    rooms = [NodeRoom(row, _gpus(row.gpus)) for row in node_rows(db, pool)]
     return fill_rooms(db, pool.organization_id, pool.id, rooms)
 
 
-def nodes_of(db: Session, pool: KnownPool) -> list[Row[Any]]:
+def node_rows(db: Session, pool: KnownPool) -> list[Row[Any]]:
     """The rows of its nodes, by name."""
     return list(db.connection().execute(_NODES, {"organization": pool.organization_id, "pool": pool.id}))
 
