@@ -103,11 +103,15 @@ def _filter(ask: Ask, q: JobFilters) -> JobFilter:
 
 
 def _counts(ask: Ask) -> dict[str, int]:
-    """Jobs by state; empty where the list is narrowed by more than that, since such are not counted ahead."""
-    if ask.query.narrows:
+    """Jobs by state; of those that match the other filters, where they are few and no text is searched, else empty."""
+    q: JobQuery = ask.query
+    if q.q:
         return {}
-    totals = queries.totals(ask.db, ask.organization_id)
-    return {"": sum(totals.values()), **{state.value: number for state, number in totals.items()}}
+    if q.narrows:
+        totals = queries.count_states(ask.db, Reader.of(ask.principal), _filter(ask, q))
+    else:
+        totals = queries.totals(ask.db, ask.organization_id)
+    return {"": sum(totals.values()), **{state.value: number for state, number in totals.items()}} if totals else {}
 
 
 def _pools(ask: Ask) -> list[PoolChoice]:

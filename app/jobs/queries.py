@@ -26,6 +26,7 @@ from app.web.ask import Principal
 SCAN = 20_000  # rows that one page looks at before it answers with a cursor to go on from
 BOUNDS = (500, 4_000, SCAN)  # most pages are full after the first bound, which costs next to nothing
 COUNTED = 10_000  # counts are exact up to here
+FEW = 2_000  # rows that are counted by the way, for a list's page
 USER: Table = User.metadata.tables["user_account"]
 MEMBER: Table = TeamMember.metadata.tables["team_member"]
 
@@ -221,6 +222,17 @@ def count(db: Session, reader: Reader, want: JobFilter) -> Counted:
         if number > COUNTED:
             return Counted(COUNTED, exact=False)
     return Counted(number, exact)
+
+
+def count_states(db: Session, reader: Reader, want: JobFilter) -> dict[JobState, int] | None:
+    """How many jobs of each state match all but the states and the text; None where FEW rows would not tell."""
+    scan = _scan(reader, want, None)
+    if _floor(db, scan.driver, FEW) is not None:
+        return None
+    matching = select(JOB.c.state).where(*scan.driver, *scan.rest).subquery()
+    by_state = select(matching.c.state, func.count()).group_by(matching.c.state)
+    counted = {row.state: row[1] for row in db.execute(by_state)}
+    return {state: counted.get(state, 0) for state in JobState}
 
 
 def names_of(db: Session, reader: Reader, job_ids: Iterable[str]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from app.web.action import Action
 from app.web.ask import Ask, Principal
 from app.web.elsewhere import OwnOrganization
+from app.web.fields import own_path
 from app.web.forms import Form
 from app.web.pages import Pages
 from app.web.problems import (
@@ -162,9 +163,10 @@ def redirect(request: Request, to: str) -> Response:
 
 
 def asked(request: Request) -> str:
-    """The path and query to come back to: those of a page, or home after a write."""
+    """The path and query to come back to: the page, or where htmx says that a write was made from; or home."""
     if request.method not in {"GET", "HEAD"}:
-        return "/"
+        _, _, there = request.headers.get("hx-current-url", "").partition("://")
+        return own_path("/" + there.partition("/")[2].partition("#")[0]) or "/"
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 

@@ -1,8 +1,7 @@
 // What has been typed into the new-job page outlives leaving it: in this tab, for this person, until it is submitted or
-// they sign out. Secrets are not kept, nor a text that may have some.
+// they sign out. Of secrets the names are kept alone.
 
-const NEVER = new Set(["secrets_text", "_organization"]);
-const HAS_SECRETS = /secrets["']?\s*:/;
+const HAS_SECRETS = /(^|[{,])\s*["']?secrets["']?\s*:/m;
 
 /** Put back what was typed into `page` before, and keep what is typed from now on. Whether anything was put back. */
 export function keepDraft(page) {
@@ -12,8 +11,10 @@ export function keepDraft(page) {
   const again = document.querySelector("[data-afresh]");
 
   const text = () => JSON.stringify([tabs.findIndex((tab) => tab.checked), ...forms.map(valuesOf)]);
-  const pristine = page.matches("[data-rejected]") ? null : text();
   const forget = () => sessionStorage.removeItem(key);
+  const kept = page.matches("[data-rejected]") ? null : sessionStorage.getItem(key);
+  if (kept) for (const form of forms) form.reset(); // the browser may have filled some of it in by itself
+  const pristine = page.matches("[data-rejected]") ? null : text();
   const keep = () => {
     const now = text();
     if (now === pristine) return forget();
@@ -24,11 +25,11 @@ export function keepDraft(page) {
     }
   };
 
-  const kept = pristine && sessionStorage.getItem(key);
   if (kept) {
     const [tab, ...values] = JSON.parse(kept);
     if (tabs[tab]) tabs[tab].checked = true;
     forms.forEach((form, at) => fill(form, values[at]));
+    again.querySelector("[data-but]").hidden = !values.some((one) => one.secrets_text || "cut" in one);
     again.hidden = false;
     again.querySelector("button").addEventListener("click", () => {
       forget();
@@ -45,8 +46,32 @@ export function keepDraft(page) {
 }
 
 function valuesOf(form) {
-  const fields = [...new FormData(form)];
-  return Object.fromEntries(fields.filter(([name, value]) => !NEVER.has(name) && !HAS_SECRETS.test(value)));
+  const { _organization, secrets_text, task_yaml, ...values } = Object.fromEntries(new FormData(form));
+  if (secrets_text) values.secrets_text = secrets_text.replace(/=.*/g, "");
+  if (task_yaml === undefined) return values;
+  const bare = withoutSecrets(task_yaml);
+  return { ...(bare === null ? {} : { task_yaml: bare }), ...(bare === task_yaml ? {} : { cut: true }) };
+}
+
+/** The task with null for the values of its secrets; null for one that writes them in a way that is not known here. */
+function withoutSecrets(task) {
+  let indent = null; // of the names under `secrets:`; empty until the first is seen
+  const kept = [];
+  const others = [];
+  for (const line of task.split("\n")) {
+    if (/^secrets\s*:\s*(#.*)?$/.test(line)) indent = "";
+    else if (indent === null || /^\S/.test(line)) {
+      indent = null;
+      others.push(line);
+    } else {
+      const [, space, name] = line.match(/^(\s+)([\w.-]+)\s*:/) ?? [];
+      indent ||= space ?? "";
+      if (name && space === indent) kept.push(`${space}${name}: null`);
+      continue;
+    }
+    kept.push(line);
+  }
+  return HAS_SECRETS.test(others.join("\n")) ? null : kept.join("\n");
 }
 
 function fill(form, values = {}) {

@@ -16,6 +16,12 @@ export function closeMenus() {
     wrong?.closest(".dialog").showPopover();
     wrong?.focus();
   });
+  // what was wrong in one that is closed is thrown away, with what is said of it
+  document.addEventListener("toggle", (event) => {
+    const { target, newState } = event;
+    const given = newState === "closed" && target.isConnected && target.querySelector?.("[aria-invalid='true']");
+    if (given) location.assign(location.pathname + location.search);
+  }, true);
   // a control inside a menu that opens a dialog has done the menu's work
   document.addEventListener("toggle", (event) => event.target.matches?.("[popover].dialog") && closeOthers(null), true);
 }

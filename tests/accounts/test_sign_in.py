@@ -169,6 +169,21 @@ def test_htmx_is_sent_to_sign_in_too(anonymous: TestClient) -> None:
     assert answer.status_code == 204 and answer.headers["HX-Redirect"] == "/sign-in?next=%2Fjobs"
 
 
+@pytest.mark.parametrize(
+    ("page", "next_page"),
+    [
+        ("http://testserver/jobs/new?from=job_1#x", "?next=%2Fjobs%2Fnew%3Ffrom%3Djob_1"), ("", ""), ("nonsense", ""),
+        ("http://testserver", ""), ("http://x//evil.example/", ""), ("http://[/a\\b", ""),
+    ],
+)  # fmt: skip
+def test_a_write_of_nobody_comes_back_to_the_page_it_was_made_from(
+    anonymous: TestClient, page: str, next_page: str
+) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": page, "Sec-Fetch-Site": "same-origin"}
+    answer = anonymous.post("/jobs", data={"run": "true"}, headers=headers)
+    assert answer.status_code == 204 and answer.headers["HX-Redirect"] == f"/sign-in{next_page}"
+
+
 def test_renaming_oneself(admin: TestClient) -> None:
     assert admin.patch("/api/v1/settings/profile", json={"name": "Grace"}).json()["name"] == "Grace"
     assert admin.get("/api/v1/auth/me").json()["name"] == "Grace"

@@ -77,6 +77,16 @@ def test_filters_live_in_the_address(page: Page, lab: Lab) -> None:
     expect(page.locator(".row .row-link")).to_have_text(["filtered-bad", "filtered-good"])
 
 
+def test_the_states_are_counted_of_what_the_other_filters_leave(page: Page, lab: Lab) -> None:
+    for run in ("true", "true", "exit 1"):
+        lab.finished("counted", run)
+    page.goto("/jobs?name=counted&state=failed")
+    states = page.get_by_role("navigation", name="States")
+    for name, number in (("All", 3), ("Succeeded", 2), ("Failed", 1), ("Queued", 0)):
+        expect(states.get_by_role("link", name=f"{name} {number}")).to_be_visible()
+    expect(page.locator(".row .row-link")).to_have_text(["counted"])
+
+
 def test_a_text_too_short_matches_nothing_and_says_so(page: Page, lab: Lab) -> None:
     lab.finished("short-search")
     page.goto("/jobs")

@@ -317,7 +317,8 @@ def test_a_copied_job_is_edited_in_the_form(page: Page, lab: Lab) -> None:
     assert lab.job(page.url.rpartition("/")[2])["run"] == "echo edited"
 
 
-def test_what_was_typed_outlives_leaving_the_page(form: Locator, page: Page) -> None:
+def test_what_was_typed_outlives_leaving_the_page(form: Locator, page: Page, watch: Watch) -> None:
+    watch.expect("status of 422")  # the value of a secret is missing
     form.get_by_label("Run").fill("python half_thought.py")
     form.get_by_text("Secrets, image, limits, queue").click()
     form.get_by_label("At most").fill("90m")
@@ -330,9 +331,9 @@ def test_what_was_typed_outlives_leaving_the_page(form: Locator, page: Page) -> 
     expect(page.get_by_label("At most")).to_be_visible()
     page.reload()
     expect(page.locator("#run")).to_have_value("python half_thought.py")
-    expect(page.locator("#secrets_text")).to_have_value("")
+    expect(page.locator("#secrets_text")).to_have_value("TOKEN")
     assert "hush" not in page.evaluate("JSON.stringify(sessionStorage)")
-    expect(page.locator("#preview")).to_contain_text("Price")
+    expect(page.locator("#preview")).to_contain_text("NAME=VALUE")
     expect(page.locator(".htmx-request")).to_have_count(0)
     assert axe(page) == []
     page.get_by_role("button", name="Start afresh").click()
@@ -340,25 +341,41 @@ def test_what_was_typed_outlives_leaving_the_page(form: Locator, page: Page) -> 
     expect(page.get_by_role("button", name="Start afresh")).to_be_hidden()
 
 
-def test_a_task_that_was_typed_is_kept_but_for_one_with_secrets(task_form: Locator, page: Page) -> None:
-    task_form.get_by_label("Task").fill(TASK)
+def test_a_task_that_was_typed_is_kept_without_the_values_of_its_secrets(task_form: Locator, page: Page) -> None:
+    task_form.get_by_label("Task").fill(TASK + "secrets:\n  TOKEN: hush\n")
+    assert "hush" not in page.evaluate("JSON.stringify(sessionStorage)")
     page.goto("/jobs/new")
     expect(page.locator("#task_yaml")).to_be_visible()
+    expect(page.locator("#task_yaml")).to_have_value(TASK + "secrets:\n  TOKEN: null")
+    page.locator("#task_yaml").fill(TASK)
+    page.goto("/jobs/new")
     expect(page.locator("#task_yaml")).to_have_value(TASK)
+    expect(page.get_by_text("but for secrets")).to_be_hidden()
     submit(page.locator("#task-form"))
     expect(page.get_by_role("heading", name="from-yaml")).to_be_visible()
     page.goto("/jobs/new")
     expect(page.locator("#run")).to_be_visible()
     expect(page.locator("#task_yaml")).to_have_value("")
-    turn_to(page, "YAML")
-    page.locator("#task_yaml").fill(TASK + "secrets:\n  TOKEN: hush\n")
-    assert "hush" not in page.evaluate("JSON.stringify(sessionStorage)")
 
 
 @pytest.mark.parametrize("task", ['{"run": "true", "secrets": {"T": "hush"}}', "{run: x, secrets: {T: hush}}"])
 def test_no_way_of_writing_secrets_keeps_them(task_form: Locator, page: Page, task: str) -> None:
     task_form.get_by_label("Task").fill(task)
     assert "hush" not in page.evaluate("JSON.stringify(sessionStorage)")
+
+
+def test_of_secrets_the_names_are_kept_and_it_is_said(form: Locator, page: Page, watch: Watch) -> None:
+    watch.expect("status of 422")
+    form.get_by_label("Run").fill("echo secrets: none")
+    form.get_by_text("Secrets, image, limits, queue").click()
+    form.get_by_label("Secret variables", exact=False).fill("TOKEN=hush\nOTHER=hush=hush")
+    page.goto("/jobs/new")
+    expect(page.get_by_text("As you left it, but for secrets")).to_be_visible()
+    expect(page.locator("#run")).to_have_value("echo secrets: none")
+    expect(page.locator("#secrets_text")).to_have_value("TOKEN\nOTHER")
+    expect(page.locator("#secrets_text")).to_be_visible()
+    submit(page.locator("#job-form"))
+    expect(page.locator("#secrets_text")).to_have_attribute("aria-invalid", "true")
 
 
 def test_a_job_that_was_not_taken_is_kept_and_signing_out_forgets_it(form: Locator, page: Page, watch: Watch) -> None:
