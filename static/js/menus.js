@@ -1,5 +1,5 @@
 // Menus are <details>: they open by themselves. A click elsewhere, Escape, or another menu closes them. A dialog that was
-// sent with a mistake in it opens again.
+// sent with a mistake in it opens again, and closed then is as it was.
 import { onPage } from "./page.js";
 
 export function closeMenus() {
@@ -16,14 +16,15 @@ export function closeMenus() {
     wrong?.closest(".dialog").showPopover();
     wrong?.focus();
   });
-  // what was wrong in one that is closed is thrown away, with what is said of it
-  document.addEventListener("toggle", (event) => {
-    const { target, newState } = event;
-    const given = newState === "closed" && target.isConnected && target.querySelector?.("[aria-invalid='true']");
-    if (given) location.assign(location.pathname + location.search);
-  }, true);
-  // a control inside a menu that opens a dialog has done the menu's work
-  document.addEventListener("toggle", (event) => event.target.matches?.("[popover].dialog") && closeOthers(null), true);
+  document.addEventListener("toggle", settle, true);
+}
+
+/** A control inside a menu that opens a dialog has done the menu's work; what was wrong in a closed one is thrown away. */
+function settle({ target, newState }) {
+  if (!target.matches?.("[popover].dialog")) return;
+  closeOthers(null);
+  const isGiven = newState === "closed" && target.isConnected && target.querySelector("[aria-invalid='true']");
+  if (isGiven) location.assign(location.pathname + location.search);
 }
 
 function closeOthers(kept) {

@@ -389,3 +389,16 @@ def test_a_job_that_was_not_taken_is_kept_and_signing_out_forgets_it(form: Locat
     page.route("**/auth/logout", lambda route: route.fulfill(status=204), times=1)
     page.locator("[action$='/auth/logout']").evaluate("form => form.requestSubmit()")
     assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_a_fold_with_a_mistake_in_it_closes_like_any(form: Locator, page: Page, watch: Watch) -> None:
+    watch.expect("status of 422")
+    form.get_by_label("Run").fill("true")
+    form.get_by_text("Secrets, image, limits, queue").click()
+    form.get_by_label("Priority").fill("much")
+    submit(form)
+    expect(page.locator("#priority")).to_have_attribute("aria-invalid", "true")
+    page.evaluate("window.stays = true")
+    page.get_by_text("Secrets, image, limits, queue").click()
+    expect(page.locator("#priority")).to_be_hidden()
+    assert page.evaluate("window.stays"), "the page was loaded again"
