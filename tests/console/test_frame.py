@@ -186,7 +186,7 @@ def test_the_current_tab_is_in_view_on_a_phone(phone: Page, address: str) -> Non
 
 def test_tabs_stay_where_a_person_scrolled_them(phone: Page, lab: Lab) -> None:
     job_id = lab.submit("scrolled-tabs", "sleep 600")
-    phone.goto("/jobs?q=scrolled-tabs")
+    phone.goto("/jobs?name=scrolled-tabs")
     expect(phone.locator("#live-state")).to_have_attribute("data-state", "open")
     tabs = phone.get_by_role("navigation", name="States")
     tabs.evaluate("e => { e.scrollLeft = 200 }")
