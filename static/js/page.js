@@ -21,6 +21,14 @@ document.addEventListener("submit", (event) => {
   if (event.target.action?.endsWith("/auth/logout")) sessionStorage.clear();
 });
 
+// What a search finds is dropped where something else has been typed meanwhile: a newer answer is on its way.
+document.addEventListener("htmx:before:swap", (event) => {
+  const { sourceElement, request } = event.detail.ctx;
+  const field = sourceElement.matches?.("form[role=search]") && sourceElement.elements.namedItem("q");
+  const asked = new URL(request.action, location.href).searchParams.get("q") ?? "";
+  if (field && field.value !== asked) event.preventDefault();
+});
+
 // A filter that is not set stays out of the address.
 document.addEventListener("htmx:config:request", (event) => {
   const request = event.detail.ctx.request;
