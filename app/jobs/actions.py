@@ -62,15 +62,16 @@ from app.web.streams import ByteStream, EventStream, Text
 
 def list_jobs(ask: Ask) -> Page[JobSummary]:
     if not ask.html:
-        return _listed(ask)
-    page: Page[JobSummary] = Page([]) if ask.query.is_too_short else _listed(ask)
+        return _listed(ask, _filter(ask, ask.query))
+    want = None if ask.query.is_too_short else _filter(ask, ask.query)
+    page: Page[JobSummary] = Page([]) if want is None else _listed(ask, want)
     people = colleagues(ask.db, ask.principal, ask.query.owner)
-    return JobsWithCounts(page.items, page.next, counts=_counts(ask), pools=_pools(ask), people=people)
+    return JobsWithCounts(page.items, page.next, counts=_counts(ask, want), pools=_pools(ask), people=people)
 
 
-def _listed(ask: Ask) -> Page[JobSummary]:
+def _listed(ask: Ask, want: JobFilter) -> Page[JobSummary]:
     q: JobQuery = ask.query
-    reader, want = Reader.of(ask.principal), _filter(ask, q)
+    reader = Reader.of(ask.principal)
     if want.q is not None:
         return _searched(ask, reader, want)
     after = q.after(str)
@@ -102,13 +103,13 @@ def _filter(ask: Ask, q: JobFilters) -> JobFilter:
     )  # fmt: skip
 
 
-def _counts(ask: Ask) -> dict[str, int]:
+def _counts(ask: Ask, want: JobFilter | None) -> dict[str, int]:
     """Jobs by state; of those that match the other filters, where they are few and no text is searched, else empty."""
     q: JobQuery = ask.query
-    if q.q:
+    if want is None or q.q:
         return {}
     if q.narrows:
-        totals = queries.count_states(ask.db, Reader.of(ask.principal), _filter(ask, q))
+        totals = queries.count_states(ask.db, Reader.of(ask.principal), want)
     else:
         totals = queries.totals(ask.db, ask.organization_id)
     return {"": sum(totals.values()), **{state.value: number for state, number in totals.items()}} if totals else {}

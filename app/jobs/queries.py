@@ -231,8 +231,7 @@ def count_states(db: Session, reader: Reader, want: JobFilter) -> dict[JobState,
         return None
     matching = select(JOB.c.state).where(*scan.driver, *scan.rest).subquery()
     by_state = select(matching.c.state, func.count()).group_by(matching.c.state)
-    counted = {row.state: row[1] for row in db.execute(by_state)}
-    return {state: counted.get(state, 0) for state in JobState}
+    return _every_state(db.execute(by_state))
 
 
 def names_of(db: Session, reader: Reader, job_ids: Iterable[str]) -> dict[str, str]:
@@ -255,9 +254,13 @@ def attempts(db: Session, job_id: str) -> list[Row[Any]]:
 
 def totals(db: Session, organization_id: str) -> dict[JobState, int]:
     """How many jobs of the organization are in each state."""
-    rows = db.connection().execute(_TOTALS, {"organization": organization_id})
-    counted = {state: int(number) for state, number in rows}
-    return {state: counted.get(state, 0) for state in JobState}
+    return _every_state(db.connection().execute(_TOTALS, {"organization": organization_id}))
+
+
+def _every_state(counted: Iterable[Any]) -> dict[JobState, int]:
+    """From rows of state and number to a number for each state there is."""
+    numbers = {state: int(number) for state, number in counted}
+    return {state: numbers.get(state, 0) for state in JobState}
 
 
 def log_state(db: Session, job_id: str) -> LogState:

@@ -77,6 +77,11 @@ def wants_fragment(request: Request) -> bool:
     return "hx-request" in request.headers and request.headers.get("hx-request-type") == "partial"
 
 
+def is_refresh(request: Request) -> bool:
+    """Whether a part of a page asks for itself anew."""
+    return request.method in {"GET", "HEAD"} and wants_fragment(request)
+
+
 def target_block(request: Request) -> str | None:
     """The block that htmx will put the answer in: `HX-Target: div#job-rows` asks for the block `job_rows`."""
     target = request.headers.get("hx-target", "")
@@ -130,11 +135,11 @@ class HtmlAnswer:
             problem=problem,
             request_id=request_id,
             offer=offer,
-            fleeting=request.method == "GET",
+            fleeting=is_refresh(request),
         )
         headers = _headers(problem)
         name = "problem-fragment.html" if wants_fragment(request) else "problem.html"
-        if wants_fragment(request) and request.method == "GET" and isinstance(problem, SEEN_NO_MORE):
+        if is_refresh(request) and isinstance(problem, SEEN_NO_MORE):
             headers["HX-Refresh"] = "true"
         elif keeps_page(request, problem):
             name = "problem-toast.html"
@@ -147,11 +152,10 @@ def keeps_page(request: Request, problem: Problem) -> bool:
     """Whether the page stays as it is: a part of it that refreshes itself, which would not come back from a problem in
     its place; or a form, which was not read and can't be drawn again with what was typed.
     """
-    if "hx-request" not in request.headers:
-        return False
-    if request.method in {"GET", "HEAD"}:
-        return wants_fragment(request)
-    return not wants_fragment(request) and isinstance(problem, WORTH_ANOTHER_TRY)
+    sends_form = request.method not in {"GET", "HEAD"} and "hx-request" in request.headers
+    return is_refresh(request) or (
+        sends_form and not wants_fragment(request) and isinstance(problem, WORTH_ANOTHER_TRY)
+    )
 
 
 def redirect(request: Request, to: str) -> Response:

@@ -53,9 +53,11 @@ def _route(house: House, path: str, table: dict[str, Action], *, html: bool) -> 
 def refuse(house: House) -> Callable[[Request, Exception], Awaitable[Response]]:
     """Starlette's own refusals (no such address, no such method on a plain route) in the face of the mount asked."""
 
+    face = face_of(house)
+
     async def answer_it(request: Request, wrong: Exception) -> Response:
         assert isinstance(wrong, HTTPException)
-        return face_of(house)(request, _problem_of(request, wrong))
+        return face(request, _problem_of(request, wrong))
 
     return answer_it
 

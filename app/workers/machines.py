@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -43,22 +44,21 @@ class MachineEngine(Engine, Protocol):
 def look_at(
     engine: MachineEngine,
     site: Site,
-    before: Machines | None = None,
+    isolations: Mapping[Isolation, str | None] | None = None,
     free: Callable[[Path], float] = free_fraction,
 ) -> Machines:
-    """Ask the engine; what takes long to find out is as `before`, where that is given. Raises EngineError.
+    """Ask the engine, for isolations too unless they are given; raises EngineError.
 
     `free`: which part of a folder's disk is free. The fullest disk counts, since a job may write to each.
     """
     return Machines(
         reports=engine.nodes(), offers=engine.offers(),
-        isolations=before.isolations if before else engine.available_isolations(),
-        strangers=before.strangers if before else _strangers(engine, site),
+        isolations=engine.available_isolations() if isolations is None else isolations,
         disk_free_percent=int(min(map(free, (site.datadir.path, *engine.work_roots()))) * 100),
     )  # fmt: skip
 
 
-def _strangers(engine: MachineEngine, site: Site) -> Mapping[str, int]:
+def strangers(engine: MachineEngine, site: Site) -> Mapping[str, int]:
     """What runs on the machine and the database does not know, as after the restore of an older backup."""
     found = engine.at_work()
     with site.db.read() as db:
@@ -75,7 +75,8 @@ class Machinery:
         self._pool = pool
         self._looked_at: datetime | None = None
         self._probed_at: datetime | None = None
-        self._seen: Machines | None = None
+        self._isolations: Mapping[Isolation, str | None] | None = None
+        self._strangers: Mapping[str, int] = {}
         self._swept_at: datetime | None = None
         self._stuck: set[str] = set()  # attempts whose folders can't be removed; they must not keep others there
 
@@ -89,12 +90,14 @@ class Machinery:
 
     def _look(self, now: datetime) -> None:
         if is_due(self._probed_at, now, PROBE_EVERY):
-            self._probed_at, self._seen = now, None
-        seen = self._seen = look_at(self._engine, self._site, self._seen)
+            self._probed_at, self._isolations = now, None
+            self._strangers = strangers(self._engine, self._site)
+        seen = look_at(self._engine, self._site, self._isolations)
+        self._isolations = seen.isolations
         with self._site.db.write() as db:
             pool = db.get(NodePool, self._pool.id)
             assert pool is not None
-            see_machines(db, pool, seen, now)
+            see_machines(db, pool, replace(seen, strangers=self._strangers), now)
 
     def _sweep(self, now: datetime) -> None:
         """Remove the folders of attempts that ended long ago; a job's checkpoints go with its last attempt."""

@@ -10,13 +10,14 @@ export function keepDraft(page) {
   const tabs = [...page.querySelectorAll("[name=as]")];
   const again = document.querySelector("[data-afresh]");
 
-  const text = () => JSON.stringify([tabs.findIndex((tab) => tab.checked), ...forms.map(valuesOf)]);
+  const text = (checked, some) => JSON.stringify([tabs.findIndex((tab) => tab[checked]), ...some.map(valuesOf)]);
   const forget = () => sessionStorage.removeItem(key);
-  const kept = page.matches("[data-rejected]") ? null : sessionStorage.getItem(key);
+  const isRejected = page.matches("[data-rejected]"); // then it has what was typed
+  const kept = isRejected ? null : sessionStorage.getItem(key);
   if (kept) for (const form of forms) form.reset(); // the browser may have filled some of it in by itself
-  const pristine = page.matches("[data-rejected]") ? null : text();
+  const pristine = isRejected ? null : text("defaultChecked", forms.map(asSent));
   const keep = () => {
-    const now = text();
+    const now = text("checked", forms);
     if (now === pristine) return forget();
     try {
       sessionStorage.setItem(key, now);
@@ -37,12 +38,19 @@ export function keepDraft(page) {
     });
   }
 
+  if (!kept && !isRejected) keep(); // some may have been typed before this began
   page.addEventListener("input", keep);
   page.addEventListener("change", keep);
   page.addEventListener("htmx:after:request", (event) => {
     if (forms.includes(event.target) && event.detail.ctx.response.headers.has("HX-Location")) forget(); // it was taken
   });
   return Boolean(kept);
+}
+
+function asSent(form) {
+  const copy = form.cloneNode(true);
+  copy.reset();
+  return copy;
 }
 
 function valuesOf(form) {

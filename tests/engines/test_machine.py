@@ -98,7 +98,7 @@ def test_gpus_come_and_go_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None
         raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
 
     now = 0.0
-    found = Gpus((), lambda: now)
+    found = Gpus("", lambda: now)
     monkeypatch.setattr(pynvml, "nvmlInit", none)
     assert found.now()[0] == () and "NVML says" in found.now()[1]
     with_gpus(monkeypatch, "NVIDIA L4", "NVIDIA L4")

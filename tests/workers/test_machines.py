@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 from sqlmodel import select
@@ -14,10 +15,10 @@ from app.engines.protocol import Phase
 from app.jobs.models import JobState
 from app.pools.models import NodePool
 from app.pools.queries import nodes_of
-from app.pools.service import Machines, see_machines
+from app.pools.service import see_machines
 from app.site import Site
 from app.workers.build import node_name
-from app.workers.machines import look_at
+from app.workers.machines import look_at, strangers
 from tests.engines.runs import Runs, require_root
 from tests.jobs.rows import Home, stop, submit
 from tests.peers import wait_until
@@ -34,7 +35,7 @@ def test_the_fullest_disk_counts_that_jobs_write_to(site: Site, tmp_path: Path) 
     assert disks[-1].is_relative_to(tmp_path / "outside")
     for fullest in disks:
         free = dict.fromkeys(disks, 0.5) | {fullest: 0.03}
-        seen = look_at(engine, site, Machines(reports=(), offers=(), isolations={}), free.__getitem__)
+        seen = look_at(engine, site, {}, free.__getitem__)
         assert seen.disk_free_percent == 3
     engine.close()
 
@@ -55,14 +56,14 @@ def test_what_the_database_does_not_know_is_told_and_can_be_ended(site: Site, ho
     known = Runs(tmp_path / "engine")
     attempt = known.start("sleep 601 & sleep 602")
     known.until(attempt, lambda seen: seen.phase is Phase.RUNNING)
-    seen = look_at(known.engine, site)
-    assert list(seen.strangers) == [attempt]
+    found = strangers(known.engine, site)
+    assert list(found) == [attempt]
     with site.db.write() as db:
         pool = db.exec(select(NodePool)).one()
-        see_machines(db, pool, seen, utcnow())
+        see_machines(db, pool, replace(look_at(known.engine, site, {}), strangers=found), utcnow())
         (node,) = nodes_of(db, pool)
-    assert attempt in node.facts and f"process {seen.strangers[attempt]}" in node.facts
-    os.kill(seen.strangers[attempt], signal.SIGKILL)
+    assert attempt in node.facts and f"process {found[attempt]}" in node.facts
+    os.kill(found[attempt], signal.SIGKILL)
     wait_until(lambda: not known.engine.at_work(), what="it has ended")
     wait_until(lambda: not running_under(known.home), what="nothing of it is left")
     known.engine.close()

@@ -21,7 +21,6 @@ from app.engines.local.cgroups import detect
 from app.engines.local.files import read_record, remove_tree, write_items, write_record, write_script
 from app.engines.local.folders import Folders
 from app.engines.local.gpus import Gpus
-from app.engines.local.gpus import fake_gpus as parse_fake
 from app.engines.local.observing import Watched
 from app.engines.local.plan import Plan, make_plan, paths_of
 from app.engines.local.starting import Starter
@@ -61,7 +60,7 @@ class LocalEngine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._node_name = node_name
-        self._gpus = Gpus(parse_fake(fake_gpus), clock)
+        self._gpus = Gpus(fake_gpus, clock)
         self._lock = threading.RLock()
         self._watched: dict[str, Watched] = {}
         try:

@@ -34,11 +34,11 @@ def fake_gpus(text: str) -> tuple[Gpu, ...]:
 class Gpus:
     """The machine's GPUs, looked for again now and then: a driver may be loaded late, a GPU may die.
 
-    `fake`: those that stand in for them.
+    `fake`: such as "H100:8", those that stand in for them. Raises ValueError where it can't be read.
     """
 
-    def __init__(self, fake: tuple[Gpu, ...], clock: Callable[[], float]) -> None:
-        self._fake = fake
+    def __init__(self, fake: str, clock: Callable[[], float]) -> None:
+        self._fake = fake_gpus(fake)
         self._clock = clock
         self._found: tuple[Gpu, ...] = ()
         self._how = ""
