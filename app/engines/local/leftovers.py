@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from app.engines.local.container import tool_env
 from app.engines.local.machine import start_time
 
-ROUNDS = 50
+PATIENCE = 5.0  # seconds for all of them to be gone; a dead disk can hold one for ever
+SECOND_LOOK = 0.02  # seconds; a process in the middle of `exec` shows no environment, so none found is asked twice
 TOOL_SECONDS = 60
 
 
@@ -23,12 +26,7 @@ def kill_leftovers(attempt_id: str, spec: dict[str, list[str]]) -> None:
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             subprocess.run(command, capture_output=True, timeout=TOOL_SECONDS, check=False, env=tool_env())
     groups = [Path(folder) for folder in spec.get("cgroup", ())]
-    for _ in range(ROUNDS):
-        found = {*_in_groups(groups), *_marked(attempt_id)}
-        if not found:
-            break
-        for pid in found:
-            _kill(pid, attempt_id, groups)
+    _end_all(attempt_id, groups)
     for group in groups:
         with contextlib.suppress(OSError):
             group.rmdir()
@@ -38,6 +36,34 @@ def kill_leftovers(attempt_id: str, spec: dict[str, list[str]]) -> None:
             Path(path).chmod(0o700)
     for path in spec.get("remove", ()):
         Path(path).unlink(missing_ok=True)
+
+
+def _end_all(attempt_id: str, groups: list[Path]) -> None:
+    """Until none is left, or patience is. Who was killed is waited for: memory and GPUs are held until the very end."""
+    give_up_at, was_quiet = time.monotonic() + PATIENCE, False
+    while time.monotonic() < give_up_at:
+        if found := {*_in_groups(groups), *_marked(attempt_id)}:
+            was_quiet = False
+            _kill_and_wait(found, attempt_id, groups, give_up_at)
+        elif was_quiet:
+            return
+        else:
+            was_quiet = True
+            time.sleep(SECOND_LOOK)
+
+
+def _kill_and_wait(found: set[int], attempt_id: str, groups: list[Path], give_up_at: float) -> None:
+    with contextlib.ExitStack() as descriptors:
+        killed = []
+        for pid in found:
+            with contextlib.suppress(OSError):
+                fd = os.pidfd_open(pid)
+                descriptors.callback(os.close, fd)
+                if _carries(pid, attempt_id) or pid in _in_groups(groups):  # looked at again: it is surely this one
+                    signal.pidfd_send_signal(fd, signal.SIGKILL)
+                    killed.append(fd)
+        for fd in killed:
+            _wait_for_end(fd, give_up_at)
 
 
 def _in_groups(groups: list[Path]) -> Iterator[int]:
@@ -61,12 +87,7 @@ def _carries(pid: int, attempt_id: str) -> bool:
     return f"LATTICE_ATTEMPT_ID={attempt_id}".encode() in environment.split(b"\0") and start_time(pid) is not None
 
 
-def _kill(pid: int, attempt_id: str, groups: list[Path]) -> None:
-    """Through a descriptor, looked at again before the act, so that it can't be another process by then."""
-    with contextlib.suppress(OSError):
-        fd = os.pidfd_open(pid)
-        try:
-            if _carries(pid, attempt_id) or pid in _in_groups(groups):
-                signal.pidfd_send_signal(fd, signal.SIGKILL)
-        finally:
-            os.close(fd)
+def _wait_for_end(fd: int, give_up_at: float) -> None:
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
+    poller.poll(max(0.0, give_up_at - time.monotonic()) * 1000)
