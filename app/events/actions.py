@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Annotated
 
-import anyio.to_thread
 from pydantic import AfterValidator, Field, StringConstraints
 
+from app.accounts.keys.queries import key_names
 from app.accounts.members.choices import colleagues
-from app.accounts.queries import key_names
 from app.events import queries
 from app.events.answers import EventsWithNames, EventView
 from app.events.export import MEDIA as EXPORT_MEDIA
 from app.events.export import ExportFormat, export
-from app.events.models import Event
-from app.site import Site
+from app.events.following import Resumable, event_frames, start_of
 from app.web.action import Action, Kind
-from app.web.answer import dumps
 from app.web.ask import Ask, Principal
 from app.web.fields import FilterText, Id, Moment, Since, since_moment, storable
 from app.web.paging import ListQuery, Page
 from app.web.query import Query
-from app.web.streams import ByteStream, EventStream, Frame
+from app.web.streams import ByteStream, EventStream
 
 ActorId = Annotated[str, StringConstraints(max_length=40), AfterValidator(storable)]
-Seq = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
 class EventFilters(Query):
@@ -58,9 +53,8 @@ class ExportQuery(EventFilters):
     format: ExportFormat = ExportFormat.CSV
 
 
-class LiveQuery(Query):
+class LiveQuery(Resumable):
     topics: Annotated[FilterText, Field(description="Nouns, comma between: `job,node_pool`. Empty: all.")] = ""
-    after: Annotated[Seq | None, Field(description="The `seq` to go on after; default: from now on.")] = None
 
 
 def list_events(ask: Ask) -> Page[EventView]:
@@ -84,31 +78,9 @@ def export_events(ask: Ask) -> ByteStream:
 
 def follow_events(ask: Ask) -> EventStream:
     """Server-sent events named after nouns; the id is the event's `seq`, so `Last-Event-ID` resumes without a gap."""
-    resumed = ask.headers.get("last-event-id", "")
-    after = int(resumed) if resumed.isdecimal() and len(resumed) < 19 else ask.query.after
-    start = queries.last_seq(ask.db) if after is None else after
     topics = frozenset(t.strip() for t in ask.query.topics.split(",") if t.strip())
-    site, me = ask.site, ask.principal
-    return EventStream(lambda: _frames(site, me, start, topics))
-
-
-async def _frames(site: Site, me: Principal, seq: int, topics: frozenset[str]) -> AsyncIterator[Frame]:
-    yield Frame("{}", event="ready", id=str(seq))
-    while True:
-        newest = await site.pulse.beyond(seq)
-        while seq < newest:
-            rows = await anyio.to_thread.run_sync(_read, site, me, seq)
-            for row in rows:
-                noun = row.action.partition(".")[0]
-                if not topics or noun in topics:
-                    yield Frame(dumps(EventView.of(row)).decode(), event=noun, id=str(row.seq))
-            last = rows[-1].seq or 0 if rows else 0  # what was committed since `newest` was told may be among them
-            seq = last if len(rows) == queries.BATCH else max(newest, last)
-
-
-def _read(site: Site, me: Principal, after: int) -> Sequence[Event]:
-    with site.db.read() as db:
-        return queries.following(db, me, after)
+    start, site, me = start_of(ask), ask.site, ask.principal
+    return EventStream(lambda: event_frames(site, me, start, topics))
 
 
 ACTIONS = [

@@ -9,6 +9,7 @@ from typing import Any
 from app.accounts.members.choices import colleagues
 from app.events import queries as event_queries
 from app.events.answers import EventView
+from app.events.following import Resumable, event_frames, start_of
 from app.jobs import logs, matches, preview, queries, service, sharing, views
 from app.jobs.answers import (
     JobCount,
@@ -22,11 +23,9 @@ from app.jobs.answers import (
     LogMatchView,
     NewJob,
     PoolChoice,
-    Refused,
     StopResult,
 )
 from app.jobs.bodies import (
-    BULK_MOST,
     JobFilters,
     JobQuery,
     JobStopMany,
@@ -49,15 +48,16 @@ from app.jobs.task_yaml import dump_task, parse_task
 from app.pools.known import has_fake_gpus, known_pool, known_pools
 from app.pools.queries import pool_named
 from app.stores.logs import LogState, LogStore
-from app.web.action import Action, Limit, Mount, Scope
+from app.web.action import Action, Kind, Limit, Mount, Scope
 from app.web.ask import AfterCommit, Ask, FromStore
 from app.web.bodies import YAML
+from app.web.bulk import BULK_MOST, Refused
 from app.web.fields import since_moment
 from app.web.forms import Form
 from app.web.gate import may_see
 from app.web.paging import ListQuery, Page
 from app.web.problems import Invalid
-from app.web.streams import ByteStream, EventStream, Text
+from app.web.streams import ByteStream, EventStream, Text, merged
 
 
 def list_jobs(ask: Ask) -> Page[JobSummary]:
@@ -271,6 +271,15 @@ def list_job_events(ask: Ask, job: Job) -> Page[EventView]:
     return q.page(rows, key=lambda e: (e.seq or 0,), item=EventView.of)
 
 
+def follow_job(ask: Ask, job: Job) -> EventStream:
+    """Server-sent events for who watches one job: `job` for what happens to jobs, `log` for how far its log reaches.
+
+    The data of `log` is `{"size", "ended"}`. Other jobs are told of because they move this one's place in line.
+    """
+    start, site, me, job_id = start_of(ask), ask.site, ask.principal, job.id
+    return EventStream(lambda: merged(event_frames(site, me, start, frozenset({"job"})), logs.growth(site, job_id)))
+
+
 def show_task(ask: Ask, job: Job) -> Text:
     """The job as a SkyPilot task YAML; secrets are names with null."""
     task = dump_task(spec_of(ask.db, job))
@@ -317,5 +326,9 @@ ACTIONS = [
         limit=Limit.LOG_SEARCHES,
     ),
     Action("GET", "/jobs/{id}/events", list_job_events, thing=Job, query=ListQuery, mount=Mount.JSON),
+    Action(
+        "GET", "/jobs/{id}/live", follow_job, thing=Job, query=Resumable, kind=Kind.STREAM, headers=("last-event-id",),
+        media="text/event-stream",
+    ),
     Action("GET", "/jobs/{id}/task", show_task, thing=Job, media=YAML, mount=Mount.JSON),
 ]  # fmt: skip

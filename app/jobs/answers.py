@@ -11,6 +11,7 @@ from app.accounts.answers import Owner
 from app.jobs.form_fields import in_form
 from app.jobs.models import JobState, Visibility
 from app.jobs.reasons import plain_sentence
+from app.web.bulk import Refused
 from app.web.forms import Form, Mistake, as_written
 from app.web.paging import Page
 from app.web.problems import FieldError
@@ -169,12 +170,6 @@ class JobTotals:
     """How many jobs there are in each state."""
 
     states: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    id: str
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)

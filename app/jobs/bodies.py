@@ -11,12 +11,12 @@ from app.jobs.models import JobState, Visibility
 from app.jobs.search import MIN_LENGTH, TEXT_LENGTH
 from app.jobs.spec import PRIORITY_MOST
 from app.jobs.values import NAME_MOST, Line, check_name, check_team
+from app.web.bulk import Ids
 from app.web.fields import NUMBER, FilterText, Flag, Id, Moment, Since
 from app.web.paging import ListQuery
 from app.web.problems import Invalid
 from app.web.query import Query
 
-BULK_MOST = 1_000
 LOG_PIECE = 8 << 20  # bytes of one answer
 Offset = Annotated[int, Field(ge=0, lt=1 << 62)]
 
@@ -96,7 +96,7 @@ class JobStopMany(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    ids: Annotated[list[Id], Field(min_length=1, max_length=BULK_MOST)] | None = None
+    ids: Ids | None = None
     filter: JobFilters | None = None
     again: Annotated[Flag, Field(description="With `ids`: one that was told before is killed now.")] = False
 

@@ -183,6 +183,21 @@ async def follow(site: Site, job_id: str, offset: int) -> AsyncIterator[Frame]:
         await anyio.sleep(0 if len(frames) >= MOST_FRAMES else pause)
 
 
+async def growth(site: Site, job_id: str) -> AsyncIterator[Frame]:
+    """A frame `log` at once, at each growth of the log, and at its end: how far it reaches, and whether that is all."""
+    known, pause = -1, SOONEST
+    while True:
+        seen = await anyio.to_thread.run_sync(_look, site, job_id, max(0, known))
+        grown = seen.state.size != known
+        if grown or seen.has_ended:
+            known = seen.state.size
+            yield Frame(orjson.dumps({"size": known, "ended": seen.has_ended}).decode(), event="log")
+        if seen.has_ended:
+            return
+        pause = SOONEST if grown else min(LATEST, pause * 1.5)
+        await anyio.sleep(pause)
+
+
 MOST_FRAMES = 16  # read in one look, so that a slow reader holds little
 
 

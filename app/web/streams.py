@@ -110,6 +110,25 @@ async def guarded(
         await _close(frames, pending)
 
 
+async def merged(*sources: AsyncIterator[Frame]) -> AsyncIterator[Frame]:
+    """The frames of all, each as it comes, until the last source has ended."""
+    pending = {asyncio.ensure_future(anext(source)): source for source in sources}
+    try:
+        while pending:
+            done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                source = pending.pop(task)
+                try:
+                    frame = task.result()
+                except StopAsyncIteration:
+                    continue
+                pending[asyncio.ensure_future(anext(source))] = source
+                yield frame
+    finally:
+        for task, source in pending.items():
+            await _close(source, task)
+
+
 async def _close(frames: AsyncIterator[Frame], pending: asyncio.Task[Frame] | None) -> None:
     if pending is not None:
         pending.cancel()

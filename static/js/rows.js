@@ -23,7 +23,7 @@ function count(form) {
   const all = boxes(form);
   const picked = all.filter((box) => box.checked).length;
   const words = form.querySelector("[data-picked]");
-  if (words) words.textContent = picked === 1 ? "1 job selected" : `${picked} jobs selected`;
+  if (words) words.textContent = `${picked} ${words.dataset.picked}${picked === 1 ? "" : "s"} selected`;
   const head = form.querySelector("[data-pick-all]");
   if (!head) return;
   head.checked = picked > 0 && picked === all.length;

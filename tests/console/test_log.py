@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Response, expect
 
 from tests.console import MARKS
 from tests.console.lab import Lab
@@ -65,6 +65,13 @@ def test_colours_are_shown_and_nothing_else_of_a_terminal(page: Page, lab: Lab) 
 def test_it_follows_what_is_written(page: Page, lab: Lab) -> None:
     job_id = lab.submit("followed", "for i in $(seq 100000); do echo line $i; sleep 0.02; done")
     lab.reach(job_id, "running")
+    streams: list[str] = []
+
+    def note(answer: Response) -> None:
+        if "event-stream" in answer.headers["content-type"]:
+            streams.append(answer.url)
+
+    page.on("response", note)
     page.goto(f"/jobs/{job_id}")
     expect(page.locator("[data-log-state]")).to_contain_text("Live")
     expect(row(page, "line 60")).to_be_visible()
@@ -76,6 +83,7 @@ def test_it_follows_what_is_written(page: Page, lab: Lab) -> None:
     expect(row(page, "line 1")).not_to_be_visible()
     lab.stop(job_id)
     expect(page.locator("[data-log-state]")).to_contain_text("Complete")
+    assert len(streams) == 1, streams
 
 
 def test_search_walks_from_match_to_match(page: Page, lab: Lab) -> None:
@@ -195,7 +203,7 @@ def test_a_proxy_that_answers_for_the_server_is_outwaited(page: Page, lab: Lab, 
     watch.expect("status of 503")
     job_id = lab.submit("behind-a-proxy", "while :; do echo tick; sleep 0.1; done")
     lab.reach(job_id, "running")
-    page.route("**/logs?follow=1*", lambda route: route.fulfill(status=503, body="away"), times=1)
+    page.route("**/live", lambda route: route.fulfill(status=503, body="away"), times=1)
     page.goto(f"/jobs/{job_id}")
     expect(page.locator("[data-log-state]")).to_contain_text("Live")
     lab.stop(job_id)

@@ -40,15 +40,3 @@ def end(site: Site, job_id: str) -> None:
     with site.db.write() as db:
         ended = {"state": JobState.SUCCEEDED, "finished_at": utcnow()}
         db.connection().execute(update(JOB).where(JOB.c.id == job_id).values(ended))
-
-
-def frames(text: str) -> list[dict[str, str]]:
-    """Server-sent events as maps; several data lines are joined as a browser does."""
-    found = []
-    for block in text.strip("\n").split("\n\n"):
-        one: dict[str, str] = {}
-        for line in block.split("\n"):
-            name, _, value = line.partition(": ")
-            one[name] = f"{one[name]}\n{value}" if name in one else value
-        found.append(one)
-    return found

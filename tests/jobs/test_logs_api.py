@@ -11,7 +11,8 @@ from app.jobs.models import ATTEMPT, JOB, LOG
 from app.jobs.queries import log_state
 from app.stores.logs import LogState
 from tests.conftest import House
-from tests.jobs.log_scenes import JOBS, LINES, end, frames, keep, placed, write
+from tests.jobs.log_scenes import JOBS, LINES, end, keep, placed, write
+from tests.sse import frames
 
 
 def test_the_whole_log_as_text(client: TestClient, job_id: str) -> None:
@@ -99,14 +100,14 @@ def test_lines_are_found(house: House, client: TestClient) -> None:
 
 
 def test_a_follower_gets_everything_and_the_end(client: TestClient, job_id: str) -> None:
-    *logs, last = frames(client.get(f"{JOBS}/{job_id}/logs?follow=1").text)
+    *logs, last = frames(client.get(f"{JOBS}/{job_id}/logs?follow=1").iter_lines())
     assert "".join(one["data"] + "\n" for one in logs).encode() == LINES
     assert last["event"] == "end" and logs[-1]["id"] == last["id"] == str(len(LINES))
 
 
 def test_a_follower_resumes_after_the_last_frame_that_it_had(client: TestClient, job_id: str) -> None:
     headers = {"Last-Event-ID": str(len(LINES) - len("line 99\n"))}
-    first, last = frames(client.get(f"{JOBS}/{job_id}/logs?follow=1&offset=3", headers=headers).text)
+    first, last = frames(client.get(f"{JOBS}/{job_id}/logs?follow=1&offset=3", headers=headers).iter_lines())
     assert first["data"] == "line 99" and last["event"] == "end"
 
 
@@ -116,7 +117,7 @@ def test_a_follower_is_told_of_a_gap(house: House, client: TestClient) -> None:
     state = house.site.logs.gap(job_id, state, 5_000_000)
     keep(house.site, job_id, house.site.logs.append(job_id, state, b"tail\n"))
     end(house.site, job_id)
-    seen = frames(client.get(f"{JOBS}/{job_id}/logs?follow=1").text)
+    seen = list(frames(client.get(f"{JOBS}/{job_id}/logs?follow=1").iter_lines()))
     assert [one.get("event", "message") for one in seen] == ["message", "gap", "message", "end"]
     assert orjson.loads(seen[1]["data"]) == {"from": 5, "to": 5_000_000} and seen[1]["id"] == "5000000"
 
@@ -125,5 +126,5 @@ def test_progress_bars_are_shown_line_by_line_to_a_follower(house: House, client
     job_id = placed(house.site, client)
     write(house.site, job_id, b"10%\r20%\r\nhalf a line")
     end(house.site, job_id)
-    first, _ = frames(client.get(f"{JOBS}/{job_id}/logs?follow=1").text)
+    first, _ = frames(client.get(f"{JOBS}/{job_id}/logs?follow=1").iter_lines())
     assert first["data"] == "10%\n20%\nhalf a line"

@@ -15,8 +15,9 @@ from app.jobs import actions, logs
 from app.site import Site
 from app.web.peer import Peer
 from tests.conftest import HOME, House
-from tests.jobs.log_scenes import JOBS, LINES, frames, placed
+from tests.jobs.log_scenes import JOBS, LINES, placed
 from tests.jobs.stores import FailingStore, HeldStore
+from tests.sse import frames
 
 READS = (
     "logs",
@@ -110,7 +111,7 @@ def test_a_follower_that_the_store_breaks_off_comes_back(house: House, client: T
     cut = client.get(f"{JOBS}/{job_id}/logs?follow=1")
     assert cut.status_code == 200 and cut.text == ""
     house.site.logs.store = store
-    assert frames(client.get(f"{JOBS}/{job_id}/logs?follow=1").text)[-1]["event"] == "end"
+    assert list(frames(client.get(f"{JOBS}/{job_id}/logs?follow=1").iter_lines()))[-1]["event"] == "end"
 
 
 def test_others_are_served_while_the_store_hangs(

@@ -1,8 +1,7 @@
-// Where the bytes of a job's log come from: pieces by offset, the live stream, and the server's search.
+// Where the bytes of a job's log come from: pieces by offset, and the server's search.
 import { Chunk } from "./lines.js";
 
 const NEWLINE = 10;
-const REOPEN_MS = 3000;
 
 export class Source {
   /** `base` is the job's address in the API; `size` is how far the log is known to reach. */
@@ -39,7 +38,7 @@ export class Source {
     const response = await fetch(`${this.base}/logs?offset=${offset}&limit=${length}`);
     if (!response.ok) throw new Error(`The log could not be read (${response.status}).`);
     const start = Number(response.headers.get("Lattice-Log-Start") ?? offset);
-    this.size = Math.max(this.size, Number(response.headers.get("Lattice-Log-Size") ?? 0));
+    this.grow(Number(response.headers.get("Lattice-Log-Size") ?? 0));
     this.cut = response.headers.get("Lattice-Log-Cut")?.split("-").map(Number) ?? this.cut;
     return { start, bytes: new Uint8Array(await response.arrayBuffer()) };
   }
@@ -51,35 +50,16 @@ export class Source {
     return response.json();
   }
 
-  /** Be told how far the log reaches as it grows. The stream resumes by itself. Returns a function that stops it. */
-  follow(offset, { onGrowth, onEnd, onState }) {
-    let stream;
-    let again;
-    const grow = (event) => {
-      this.size = Math.max(this.size, Number(event.lastEventId));
-      onGrowth();
-    };
-    const open = (from) => {
-      stream = new EventSource(`${this.base}/logs?follow=1&offset=${from}`);
-      stream.onopen = () => onState("live");
-      stream.onerror = () => {
-        onState("lost");
-        // a browser comes back after a cut, but gives up where a proxy answers for a server that is away
-        if (stream.readyState === EventSource.CLOSED) again = setTimeout(open, REOPEN_MS, this.size);
-      };
-      stream.onmessage = grow;
-      stream.addEventListener("gap", grow);
-      stream.addEventListener("end", (event) => {
-        stream.close();
-        grow(event);
-        onEnd();
-      });
-    };
-    open(offset);
-    return () => {
-      clearTimeout(again);
-      stream.close();
-    };
+  /** How far the log reaches now, and whether that is all: `{size, ended}`, as the page's stream tells it too. */
+  async reach() {
+    const response = await fetch(this.base);
+    if (!response.ok) throw new Error(`The job could not be read (${response.status}).`);
+    const job = await response.json();
+    return { size: job.log_size, ended: job.finished_at !== null };
+  }
+
+  grow(size) {
+    this.size = Math.max(this.size, size);
   }
 }
 

@@ -1,5 +1,6 @@
 // The log of a job: tools, search and following around a window of lines. Replaces the plain tail that pages come with.
-// The live stream only says how far the log reaches: its bytes are read by offset, so that none is lost or doubled.
+// The page's stream only says how far the log reaches: its bytes are read by offset, so that none is lost or doubled.
+import { isLive } from "../live.js";
 import { toast } from "../toasts.js";
 import { Search } from "./search.js";
 import { Source } from "./source.js";
@@ -22,20 +23,26 @@ class Viewer {
     this.query = root.querySelector("[data-log-query]");
     this.current = null;
     this.search = null;
+    this.streams = false;
+    this.isConnected = isLive();
   }
 
   async open() {
-    this.window = new Window(this.box, this.source, () => this.moved());
-    this.listen();
+    const heard = whileShown(this.root);
+    this.window = new Window(this.box, this.source, () => this.moved(), heard);
+    this.listen(heard);
     await this.attempt(async () => {
       if (this.source.size > 0) await this.window.show(Infinity);
       this.follow(!this.ended);
-      if (!this.ended) this.stream();
-      else this.say("ended");
+      if (this.ended) {
+        this.say("ended");
+        return;
+      }
+      this.told(await this.source.reach()); // the page's stream may have told of the end before anybody listened
     });
   }
 
-  listen() {
+  listen(heard) {
     this.root.addEventListener("click", (event) => {
       const what = event.target.closest("[data-log-do]")?.dataset.logDo;
       if (what) this.attempt(() => this[what]());
@@ -49,7 +56,10 @@ class Viewer {
       event.preventDefault();
       this.attempt(() => (event.shiftKey ? this.previous() : this.next()));
     });
-    document.addEventListener("visibilitychange", () => this.root.isConnected && this.awake());
+    heard("log", (event) => this.told(JSON.parse(event.detail.data)));
+    heard("htmx:sse:after:connection", () => this.connected(true));
+    heard("htmx:sse:error", () => this.connected(false));
+    heard("htmx:sse:close", () => this.connected(false));
   }
 
   async attempt(action) {
@@ -62,31 +72,39 @@ class Viewer {
 
   // --- following
 
+  /** What is written from now on is read, as long as the end is in memory. */
   stream() {
-    if (this.stop || this.ended || document.hidden || !this.window.reachesEnd) return;
-    this.state = "waiting";
-    this.stop = this.source.follow(this.window.lines.end, {
-      onGrowth: () => this.grown(),
-      onEnd: () => this.finish(),
-      onState: (state) => this.say(state),
-    });
+    if (this.streams || this.ended) return;
+    this.streams = true;
+    this.say(this.isConnected ? "live" : "waiting");
+    this.catchUp();
   }
 
-  grown() {
-    if (!this.root.isConnected) this.quit();
-    else if (!this.growing) this.growing = this.attempt(() => this.readOn()).finally(() => (this.growing = null));
+  connected(is) {
+    this.isConnected = is;
+    if (this.streams) this.say(is ? "live" : "lost");
+  }
+
+  told({ size, ended }) {
+    if (this.ended) return;
+    this.source.grow(size);
+    this.catchUp();
+    if (ended) this.finish();
+  }
+
+  catchUp() {
+    this.growing ??= this.attempt(() => this.readOn()).finally(() => (this.growing = null));
   }
 
   async readOn() {
-    while (this.stop && !this.window.reachesEnd) {
+    while (this.streams && !this.window.reachesEnd) {
       if (!(await this.window.readEnd())) this.quit();
       this.showPlace();
     }
   }
 
   quit() {
-    this.stop?.();
-    this.stop = null;
+    this.streams = false;
     if (!this.ended) this.say("paused");
   }
 
@@ -98,26 +116,11 @@ class Viewer {
     this.say("ended");
   }
 
-  awake() {
-    if (document.hidden) this.quit();
-    else this.attempt(() => this.resume());
-  }
-
-  async resume() {
-    if (this.ended || this.stop) return;
-    if (this.window.follows && !this.window.reachesEnd) await this.window.show(Infinity);
-    this.stream();
-  }
-
   follow(on = !this.window.follows) {
     if (this.window.follows === on) return;
     this.window.follows = on;
     this.root.querySelector("[data-log-do=follow]").setAttribute("aria-pressed", String(on));
-    if (!on) return;
-    this.attempt(async () => {
-      await this.bottom();
-      this.stream();
-    });
+    if (on) this.attempt(() => this.bottom());
   }
 
   // Scrolling up lets go of the end, scrolling back to it takes hold again.
@@ -151,7 +154,7 @@ class Viewer {
   async top() {
     this.follow(false);
     await this.window.show(0, 0);
-    if (!this.window.reachesEnd) this.quit();
+    if (this.window.isFarFromEnd) this.quit();
   }
 
   async bottom() {
@@ -159,8 +162,8 @@ class Viewer {
     else {
       this.quit();
       await this.window.show(Infinity);
-      this.stream();
     }
+    this.stream();
   }
 
   wrap() {
@@ -204,7 +207,7 @@ class Viewer {
     this.current = offset;
     await this.window.show(offset);
     this.window.view.mark(offset, this.search?.query.q ?? "");
-    if (!this.window.reachesEnd) this.quit();
+    if (this.window.isFarFromEnd) this.quit();
   }
 
   found(offset) {
@@ -221,6 +224,13 @@ class Viewer {
       words.textContent = `${place}${count}${all ? "" : "+"}`;
     }
   }
+}
+
+/** Listens to the document until `root` is in it no more, so that a log that was left is not held in memory. */
+function whileShown(root) {
+  const over = new AbortController();
+  return (name, heard) =>
+    document.addEventListener(name, (event) => (root.isConnected ? heard(event) : over.abort()), { signal: over.signal });
 }
 
 function sizeText(size) {

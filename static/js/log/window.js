@@ -9,7 +9,7 @@ const NEAR_ROWS = 300;
 const SETTLE_MS = 90;
 
 export class Window {
-  constructor(box, source, onMove) {
+  constructor(box, source, onMove, heard) {
     this.box = box;
     this.source = source;
     this.onMove = onMove;
@@ -19,11 +19,16 @@ export class Window {
     this.barrier = -1;
     box.addEventListener("scroll", () => this.scrolled(), { passive: true });
     new ResizeObserver(() => this.resized()).observe(box);
-    document.addEventListener("selectionchange", () => box.isConnected && this.view.draw());
+    heard("selectionchange", () => this.view.draw());
   }
 
   get reachesEnd() {
     return this.lines.end >= this.source.size;
+  }
+
+  /** Whether more is missing at the end than a follower catches up with in passing. */
+  get isFarFromEnd() {
+    return this.source.size - this.lines.end > PIECE;
   }
 
   /** Read around `offset` and show its line at `share` of the height, from the end where `offset` is Infinity. */
@@ -48,6 +53,10 @@ export class Window {
   /** Read what has just been written. False where the window has no room for it: its reader looks elsewhere. */
   async readEnd() {
     if (!this.follows && this.lines.bytes > MOST_BYTES) return false;
+    if (this.follows && this.source.size - this.lines.end > MOST_BYTES) {
+      await this.show(Infinity); // so much that its reader would see only the last of it
+      return true;
+    }
     let stays = false;
     await this.exclusively(async () => {
       const from = this.lines.end;

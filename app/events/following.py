@@ -1,0 +1,53 @@
+"""Events as they happen, as frames: what `/live` and every page's own stream send."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated
+
+import anyio.to_thread
+from pydantic import Field
+
+from app.events import queries
+from app.events.answers import EventView
+from app.events.models import Event
+from app.site import Site
+from app.web.answer import dumps
+from app.web.ask import Ask, Principal
+from app.web.query import Query
+from app.web.streams import Frame
+
+Seq = Annotated[int, Field(ge=0, lt=1 << 63)]
+
+
+class Resumable(Query):
+    after: Annotated[Seq | None, Field(description="The `seq` to go on after; default: from now on.")] = None
+
+
+def start_of(ask: Ask) -> int:
+    """The `seq` after which a stream begins: of the last frame that its reader had, or what it asks for."""
+    resumed = ask.headers.get("last-event-id", "")
+    if resumed.isdecimal() and len(resumed) < 19:
+        return int(resumed)
+    after: int | None = ask.query.after
+    return queries.last_seq(ask.db) if after is None else after
+
+
+async def event_frames(site: Site, me: Principal, seq: int, topics: frozenset[str]) -> AsyncIterator[Frame]:
+    """`ready` at once, then a frame for each event after `seq` that `me` may see, named after its noun, for ever."""
+    yield Frame("{}", event="ready", id=str(seq))
+    while True:
+        newest = await site.pulse.beyond(seq)
+        while seq < newest:
+            rows = await anyio.to_thread.run_sync(_read, site, me, seq)
+            for row in rows:
+                noun = row.action.partition(".")[0]
+                if not topics or noun in topics:
+                    yield Frame(dumps(EventView.of(row)).decode(), event=noun, id=str(row.seq))
+            last = rows[-1].seq or 0 if rows else 0  # what was committed since `newest` was told may be among them
+            seq = last if len(rows) == queries.BATCH else max(newest, last)
+
+
+def _read(site: Site, me: Principal, after: int) -> Sequence[Event]:
+    with site.db.read() as db:
+        return queries.following(db, me, after)
