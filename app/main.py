@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from app.accounts import actions as accounts
 from app.accounts.devices import actions as devices
 from app.accounts.invitations import actions as invitations
+from app.accounts.keys import actions as keys
 from app.accounts.members import actions as members
 from app.accounts.organizations import actions as organizations
 from app.accounts.organizations.queries import organizations_of, principal_in
@@ -61,6 +62,7 @@ from app.workers.build import Crew
 
 ACTIONS = [
     *accounts.ACTIONS,
+    *keys.ACTIONS,
     *devices.ACTIONS,
     *providers.ACTIONS,
     *workos.ACTIONS,

@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app.accounts import queries, service, sign_in
+from app.accounts.keys import service as keys
 from app.accounts.models import Organization, User
 from app.db import utcnow
 from app.engines.local.engine import LocalEngine
@@ -159,7 +160,7 @@ class House:
         with self.site.db.write() as db:
             membership = queries.membership(db, to.id, owner.id)
             assert membership is not None
-            _, text = service.make_api_key(
+            _, text = keys.make_api_key(
                 db,
                 organization_id=to.id,
                 user_id=owner.id,

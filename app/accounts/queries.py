@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from app.accounts.models import ApiKey, Membership, Organization, SignInLink, SignInSession, User
+from app.accounts.models import Membership, Organization, SignInLink, SignInSession, User
 from app.web.action import Role
 from app.web.ask import Principal
 
@@ -42,49 +42,6 @@ def memberships_of(db: Session, user_id: str) -> Sequence[Membership]:
 
 def every_session(db: Session, user_id: str) -> Sequence[SignInSession]:
     return db.exec(select(SignInSession).where(SignInSession.user_id == user_id)).all()
-
-
-def living_keys(db: Session, user_id: str) -> Sequence[ApiKey]:
-    return db.exec(select(ApiKey).where(ApiKey.user_id == user_id, col(ApiKey.revoked_at).is_(None))).all()
-
-
-def keep_key(db: Session, key_id: str) -> bool:
-    """Whether the key is not revoked; if so it is not before this transaction's end (on SQLite there is one writer)."""
-    living = select(ApiKey.id).where(ApiKey.id == key_id, col(ApiKey.revoked_at).is_(None))
-    return db.exec(living.with_for_update(read=True)).first() is not None
-
-
-def keys_made_by(db: Session, key_id: str) -> Sequence[ApiKey]:
-    return db.exec(select(ApiKey).where(ApiKey.made_by_key == key_id)).all()
-
-
-def keys_page(
-    db: Session, me: Principal, owner: str | None, *, limit: int, before: str | None
-) -> Sequence[tuple[ApiKey, User]]:
-    """Newest first, one more than `limit`: of one owner, or of all that `me` may see, which are an admin's all."""
-    statement = (
-        select(ApiKey, User)
-        .join(User, col(User.id) == ApiKey.user_id)
-        .where(ApiKey.organization_id == me.organization_id)
-        .order_by(col(ApiKey.id).desc())
-        .limit(limit + 1)
-    )
-    if not me.is_admin:
-        statement = statement.where(ApiKey.user_id == me.user_id)
-    if owner is not None:
-        statement = statement.where(ApiKey.user_id == owner)
-    if before is not None:
-        statement = statement.where(col(ApiKey.id) < before)
-    return db.exec(statement).all()
-
-
-def key_names(db: Session, me: Principal, key_ids: Iterable[str]) -> dict[str, str]:
-    """Id → name, of those keys that `me` may see."""
-    wanted = sorted(set(key_ids))
-    statement = select(ApiKey.id, ApiKey.name).where(ApiKey.organization_id == me.organization_id)
-    if not me.is_admin:
-        statement = statement.where(ApiKey.user_id == me.user_id)
-    return dict(db.exec(statement.where(col(ApiKey.id).in_(wanted))).all()) if wanted else {}
 
 
 def sessions_of(db: Session, me: Principal, now: datetime) -> Sequence[SignInSession]:

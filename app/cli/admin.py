@@ -33,7 +33,7 @@ def create_key(
     organization: OrganizationOption = "",
 ) -> None:
     """Make an API key and print it, once, and nothing else."""
-    from app.accounts import service
+    from app.accounts.keys import service
     from app.cli.schema import current_database
     from app.db import utcnow
     from app.settings import load_settings

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from starlette.testclient import TestClient
 
-from app.accounts.actions import give_back_api_key, log_out
+from app.accounts.actions import log_out
 from app.accounts.invitations.models import Invitation
+from app.accounts.keys.actions import give_back_api_key
 from app.accounts.members.actions import remove_member
 from app.accounts.models import ApiKey, Membership, Organization, SignInSession, User
 from app.accounts.queries import membership

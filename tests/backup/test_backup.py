@@ -391,6 +391,7 @@ def test_a_database_that_a_server_works_on_is_refused(
     secrets = {name.upper(): value for name, (value,) in SECRETS.items()}
     server = new_server(DATABASE_URL=url, **secrets)
     server.start()
+    server.sign_in_link()  # the last that a start writes
     before = tables(there)
     with pytest.raises(BackupError, match=r"^A server is at work on this database; stop it first\.$"):
         restored(there, tmp_path / "b", force=True)

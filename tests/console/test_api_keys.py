@@ -70,3 +70,32 @@ def test_a_revoked_key_is_refused(page: Page, lab: Lab) -> None:
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     expect(page.locator(".badge-revoked").first).to_be_visible()
     assert status(lab, key) == 401
+
+
+def test_many_are_found_and_revoked_at_once(page: Page, lab: Lab) -> None:
+    texts = [make(page, f"batch-{number}") for number in range(3)]
+    page.goto("/api-keys")
+    page.get_by_role("searchbox").fill("batch-")
+    expect(page).to_have_url(re.compile(r"q=batch-$"))
+    expect(page.locator(".row .row-link")).to_have_text(["batch-2", "batch-1", "batch-0"])
+    for name in ("batch-0", "batch-2"):
+        page.get_by_role("checkbox", name=f"Select {name}").check()
+    expect(page.locator("[data-picked]")).to_have_text("2 keys selected")
+    assert axe(page) == []
+    page.locator(".bulk").get_by_role("button", name="Revoke").click()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke the keys").click()
+    expect(page.locator("#toasts")).to_contain_text("2 keys are revoked")
+    expect(page).to_have_url(re.compile(r"/api-keys\?q=batch-$"))
+    assert [status(lab, text) for text in texts] == [401, 200, 401]
+    page.get_by_role("link", name="Active", exact=True).click()
+    expect(page.locator(".row .row-link")).to_have_text(["batch-1"])
+
+
+def test_what_is_made_elsewhere_appears(page: Page, lab: Lab) -> None:
+    page.goto("/api-keys")
+    expect(page.locator("#live-state")).to_have_attribute("data-state", "open")
+    page.get_by_role("searchbox").fill("elsewhere")
+    expect(page.get_by_text("Nothing fits")).to_be_visible()
+    lab.client.post("/api/v1/api-keys", json={"name": "made elsewhere"})
+    expect(page.locator(".row .row-link")).to_have_text(["made elsewhere"])
+    expect(page.get_by_role("searchbox")).to_have_value("elsewhere")

@@ -52,6 +52,13 @@ def test_a_filter_keeps_the_others_and_what_is_exported_follows(page: Page, lab:
     expect(page.get_by_label("Until")).to_have_count(1)
 
 
+def test_what_happens_appears_on_the_newest_page(page: Page, lab: Lab) -> None:
+    page.goto("/events?action=team")
+    expect(page.locator("#live-state")).to_have_attribute("data-state", "open")
+    lab.client.post("/api/v1/teams", json={"name": "Seen at once"})
+    expect(page.locator(".row").first).to_contain_text("Seen at once")
+
+
 def test_a_person_is_called_as_they_wish(page: Page, lab: Lab) -> None:
     page.goto("/settings")
     page.get_by_label("Name").fill("Ada Lovelace")

@@ -56,3 +56,26 @@ def test_from_invitation_to_removal(page: Page, browser: Browser, lab: Lab, watc
     theirs.goto("/jobs")
     expect(theirs.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
     theirs.context.close()
+
+
+def test_lists_of_people_show_what_happens_elsewhere(page: Page, lab: Lab) -> None:
+    invitation = lab.client.post("/api/v1/invitations", json={"email": "edsger@lab.test"}).json()
+    page.goto("/invitations?state=pending")
+    expect(page.locator("#live-state")).to_have_attribute("data-state", "open")
+    expect(page.get_by_role("link", name="edsger@lab.test")).to_be_visible()
+    lab.client.delete(f"/api/v1/invitations/{invitation['id']}")
+    expect(page.get_by_role("link", name="edsger@lab.test")).to_be_hidden()
+
+    page.goto("/teams")
+    expect(page.locator("#live-state")).to_have_attribute("data-state", "open")
+    page.get_by_label("New team").fill("half typed")
+    lab.client.post("/api/v1/teams", json={"name": "Compilers"})
+    expect(page.get_by_role("link", name="Compilers")).to_be_visible()
+    expect(page.get_by_label("New team")).to_have_value("half typed")
+
+    page.goto("/members")
+    expect(page.locator("#live-state")).to_have_attribute("data-state", "open")
+    lab.client.patch("/api/v1/settings/profile", json={"name": "Ada L."})
+    expect(page.locator(".row").get_by_text("Ada L.")).to_be_visible()
+    lab.client.patch("/api/v1/settings/profile", json={"name": "Ada"})
+    expect(page.locator(".row").get_by_text("Ada L.")).to_be_hidden()

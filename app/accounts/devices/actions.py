@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from app.accounts.actions import list_allowed_scopes
 from app.accounts.devices import queries, service
 from app.accounts.devices.answers import DeviceCodes, DeviceToken, DeviceView, WaitingDevice
 from app.accounts.devices.bodies import DeviceDecision, DeviceQuery, DeviceRequest, TokenRequest
 from app.accounts.devices.codes import normal, shown
 from app.accounts.devices.models import DeviceSignIn
 from app.accounts.devices.service import DEFAULT_SCOPES, Granted, NotGranted
-from app.accounts.service import normalize_scopes
+from app.accounts.keys.actions import list_allowed_scopes
+from app.accounts.keys.service import normalize_scopes
 from app.web.action import Action, Kind, Limit, Mount, Scope
 from app.web.ask import Ask
 from app.web.problems import BadRequest, Invalid

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.accounts.answers import ScopeView
+from app.accounts.keys.answers import ScopeView
 from app.web.action import Scope
 
 

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from app.accounts.bodies import Body, ScopeText
+from app.accounts.bodies import Body
 from app.accounts.devices.service import DEFAULT_DAYS
+from app.accounts.keys.bodies import ScopeText
 from app.web.fields import NUMBER, one_line, storable
 from app.web.forms import ticked
 from app.web.query import Query

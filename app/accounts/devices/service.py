@@ -13,10 +13,10 @@ from sqlmodel import Session
 
 from app import events
 from app.accounts import queries as account_queries
-from app.accounts import service as accounts
 from app.accounts.devices import queries
 from app.accounts.devices.codes import new_user_code
 from app.accounts.devices.models import DeviceSignIn, DeviceState
+from app.accounts.keys import service as keys
 from app.accounts.models import ApiKey, User
 from app.db import new_id
 from app.web.action import Role, Scope
@@ -133,7 +133,7 @@ def _hand_over(db: Session, device: DeviceSignIn, now: datetime) -> Granted | No
     db.add(device)
     if member is None or user is None:
         return NotGranted("access_denied", "Whoever approved this is not a member any more.")
-    key, text = accounts.make_api_key(
+    key, text = keys.make_api_key(
         db,
         organization_id=device.organization_id,
         user_id=user.id,
