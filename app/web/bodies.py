@@ -5,6 +5,7 @@ A form post, a JSON post and a YAML post build the same model; their mistakes ar
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +17,10 @@ from starlette.requests import ClientDisconnect, Request
 
 from app.web.action import Action
 from app.web.forms import FORM_TYPES, URLENCODED, FormFields, parse_form
-from app.web.problems import BadRequest, FieldError, Invalid, TooLarge, UnsupportedMedia
+from app.web.problems import BadRequest, FieldError, Invalid, TooLarge, TooSlow, UnsupportedMedia
 
 YAML = "application/yaml"  # RFC 9512
+BODY_SECONDS = 60.0  # for the whole of a body; the server's HTTP bounds the silence between its pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,10 @@ class Received:
 
 
 async def receive_body(request: Request, limit: int) -> Received:
-    """Read at most `limit` bytes. The refusal itself waits, so that who may not write learns that first."""
+    """Read at most `limit` bytes; their refusal waits, so that who may not write learns that first.
+
+    Raises BadRequest for a body that breaks off, TooSlow for one that takes too long.
+    """
     content_type = request.headers.get("content-type", "")
     media = content_type.partition(";")[0].strip().lower()
     length = request.headers.get("content-length", "")
@@ -45,13 +50,17 @@ async def receive_body(request: Request, limit: int) -> Received:
     chunks: list[bytes] = []
     size = 0
     try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > limit:
-                return Received(media, b"", too_large=True, limit=limit)
-            chunks.append(chunk)
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    return Received(media, b"", too_large=True, limit=limit)
+                chunks.append(chunk)
     except ClientDisconnect:
         raise BadRequest("The request ended before its body was complete.") from None
+    except TimeoutError:
+        told = f"The body took longer than {BODY_SECONDS:g} seconds to come."
+        raise TooSlow(told, headers={"Connection": "close"}) from None
     return Received(media, b"".join(chunks), limit=limit)
 
 

@@ -43,6 +43,7 @@ MEANINGS = {
     403: "The scope, the role or the ownership is missing.",
     404: "It is not here, or not to be seen.",
     405: "The path has other methods; `Allow` says which.",
+    408: "The body took too long to come.",
     409: "It contradicts what is there.",
     410: "It was here, and was removed as old things are.",
     413: "The body is too large.",
@@ -125,7 +126,7 @@ def _content(row: Action, schema: Any) -> dict[str, Any]:
 def _problems(row: Action) -> dict[str, Any]:
     statuses = {400, 401, 429, 500, 503, *row.also}  # a key in the address, or a dead one, is refused everywhere
     if row.writes:
-        statuses |= {403, 409, 413}  # a body that nobody asked for is refused too where it is too large
+        statuses |= {403, 408, 409, 413}  # a body that nobody asked for is refused too where it is too large
     if row.role is not None:
         statuses |= {403}
     if row.thing is not None:

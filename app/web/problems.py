@@ -73,6 +73,11 @@ class Gone(Problem):
     title = "No longer here"
 
 
+class TooSlow(Problem):
+    status = 408
+    title = "Too slow"
+
+
 class TooLarge(Problem):
     status = 413
     title = "Too large"

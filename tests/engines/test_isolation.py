@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 import stat
 import subprocess
 import sys
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from app.engines.local.files import read_record
 from app.engines.local.folders import closed_ancestor
 from app.engines.local.uids import DEEPEST
-from app.engines.protocol import EndCause, EngineError, Isolation, Share
+from app.engines.protocol import EndCause, EngineError, Isolation, Phase, Share
 from tests.engines.runs import Runs, command_lines, require_root
 from tests.peers import ROOT
 
@@ -111,6 +113,20 @@ def test_two_jobs_never_share_a_user(runs: Runs, monkeypatch: pytest.MonkeyPatch
 def test_a_user_is_given_back(runs: Runs) -> None:
     assert runs.end("true", isolation=Isolation.USER).exit_code == 0
     assert list((runs.home / "uids").iterdir()) == []
+
+
+def test_shared_memory_goes_with_its_job(runs: Runs) -> None:
+    """It would hold the machine's memory for ever, and the next job with the same number would find it."""
+    keeps = "touch /dev/shm/$LATTICE_ATTEMPT_ID; echo made"
+    over = runs.start(keeps, isolation=Isolation.USER)
+    killed, other = (runs.start(f"{keeps}; sleep 300", isolation=Isolation.USER) for _ in range(2))
+    for attempt in (killed, other):
+        runs.says(attempt, b"made")
+    claim = read_record(runs.home / "attempts" / killed / "claim")
+    assert claim is not None
+    os.kill(int(claim["pid"]), signal.SIGKILL)
+    assert (runs.end_of(over).exit_code, runs.end_of(killed).phase) == (0, Phase.LOST)
+    assert [Path("/dev/shm", attempt).exists() for attempt in (over, killed, other)] == [False, False, True]
 
 
 def test_folders_are_closed_at_the_end(runs: Runs) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from app.engines.local.container import tool_env
 from app.engines.local.machine import start_time
+from app.engines.local.supervisor.ending import remove_shared_memory
 
 PATIENCE = 5.0  # seconds for all of them to be gone; a dead disk can hold one for ever
 SECOND_LOOK = 0.02  # seconds; a process in the middle of `exec` shows no environment, so none found is asked twice
@@ -27,6 +28,8 @@ def kill_leftovers(attempt_id: str, spec: dict[str, list[str]]) -> None:
             subprocess.run(command, capture_output=True, timeout=TOOL_SECONDS, check=False, env=tool_env())
     groups = [Path(folder) for folder in spec.get("cgroup", ())]
     _end_all(attempt_id, groups)
+    for uid in spec.get("uid", ()):
+        remove_shared_memory(int(uid))
     for group in groups:
         with contextlib.suppress(OSError):
             group.rmdir()
