@@ -13,7 +13,7 @@ from app.events import queries
 from app.events.answers import EventsWithNames, EventView
 from app.events.export import MEDIA as EXPORT_MEDIA
 from app.events.export import ExportFormat, export
-from app.events.following import Resumable, event_frames, start_of
+from app.events.following import Resumable, Resumed, event_frames, start_of
 from app.web.action import Action, Kind
 from app.web.ask import Ask, Principal
 from app.web.fields import FilterText, Id, Moment, Since, since_moment, storable
@@ -92,7 +92,7 @@ ACTIONS = [
         follow_events,
         query=LiveQuery,
         kind=Kind.STREAM,
-        headers=("last-event-id",),
+        headers=Resumed,
         media="text/event-stream",
     ),
 ]

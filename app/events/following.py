@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 import anyio.to_thread
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from app.events import queries
 from app.events.answers import EventView
@@ -14,10 +14,21 @@ from app.events.models import Event
 from app.site import Site
 from app.web.answer import dumps
 from app.web.ask import Ask, Principal
-from app.web.query import Query
+from app.web.query import HeaderFields, Query
 from app.web.streams import Frame
 
 Seq = Annotated[int, Field(ge=0, lt=1 << 63)]
+
+
+def _number(text: object) -> int | None:
+    """What can't be a `seq` or an offset was not given out here: it is as good as none."""
+    return int(text) if isinstance(text, str) and text.isdecimal() and len(text) < 19 else None
+
+
+class Resumed(HeaderFields):
+    """A stream that is opened again says after what. Browsers and libraries send it by themselves."""
+
+    last_event_id: Annotated[int | None, BeforeValidator(_number), WithJsonSchema({"type": "string"})] = None
 
 
 class Resumable(Query):
@@ -26,10 +37,8 @@ class Resumable(Query):
 
 def start_of(ask: Ask) -> int:
     """The `seq` after which a stream begins: of the last frame that its reader had, or what it asks for."""
-    resumed = ask.headers.get("last-event-id", "")
-    if resumed.isdecimal() and len(resumed) < 19:
-        return int(resumed)
-    after: int | None = ask.query.after
+    resumed: int | None = ask.headers.last_event_id
+    after: int | None = ask.query.after if resumed is None else resumed
     return queries.last_seq(ask.db) if after is None else after
 
 

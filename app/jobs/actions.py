@@ -9,7 +9,7 @@ from typing import Any
 from app.accounts.members.choices import colleagues
 from app.events import queries as event_queries
 from app.events.answers import EventView
-from app.events.following import Resumable, event_frames, start_of
+from app.events.following import Resumable, Resumed, event_frames, start_of
 from app.jobs import logs, matches, preview, queries, service, sharing, views
 from app.jobs.answers import (
     JobCount,
@@ -248,7 +248,7 @@ def read_logs(ask: Ask, job: Job) -> FromStore[Text | ByteStream | EventStream]:
         return FromStore(job.id, partial(logs.read, site.logs, job.id, reach, q))
     if q.attempt is not None:
         raise Invalid.field("attempt", "A log is followed as a whole; leave attempt or follow out.")
-    return FromStore(job.id, partial(logs.followed, site, job.id, reach, q, ask.headers.get("last-event-id", "")))
+    return FromStore(job.id, partial(logs.followed, site, job.id, reach, q, ask.headers.last_event_id))
 
 
 def find_in_logs(ask: Ask, job: Job) -> FromStore[LogMatchPage]:
@@ -318,7 +318,7 @@ ACTIONS = [
     Action("POST", "/jobs/{id}/stop", stop_job, thing=Job, owner_only=True, needs=WRITE, status=202),
     Action("POST", "/jobs/{id}/rerun", rerun_job, thing=Job, owner_only=True, needs=WRITE, status=201),
     Action(
-        "GET", "/jobs/{id}/logs", read_logs, thing=Job, query=LogQuery, headers=("last-event-id",), media="text/plain",
+        "GET", "/jobs/{id}/logs", read_logs, thing=Job, query=LogQuery, headers=Resumed, media="text/plain",
         mount=Mount.JSON, sends=logs.HEADERS, also=(410,),
     ),
     Action(
@@ -327,7 +327,7 @@ ACTIONS = [
     ),
     Action("GET", "/jobs/{id}/events", list_job_events, thing=Job, query=ListQuery, mount=Mount.JSON),
     Action(
-        "GET", "/jobs/{id}/live", follow_job, thing=Job, query=Resumable, kind=Kind.STREAM, headers=("last-event-id",),
+        "GET", "/jobs/{id}/live", follow_job, thing=Job, query=Resumable, kind=Kind.STREAM, headers=Resumed,
         media="text/event-stream",
     ),
     Action("GET", "/jobs/{id}/task", show_task, thing=Job, media=YAML, mount=Mount.JSON),

@@ -132,17 +132,17 @@ def _text(piece: LogSlice, reach: Reach) -> Text:
     return Text(piece.data, headers=headers)
 
 
-def followed(site: Site, job_id: str, reach: Reach, q: LogQuery, resumed: str) -> EventStream:
+def followed(site: Site, job_id: str, reach: Reach, q: LogQuery, resumed: int | None) -> EventStream:
     """The log from where the follower begins. A byte is read at once: a store that fails is told of by a status."""
     start = _start_of(site.logs, job_id, reach, q, resumed)
     site.logs.read(job_id, reach.state, start, 1)
     return EventStream(lambda: follow(site, job_id, start))
 
 
-def _start_of(store: LogStore, job_id: str, reach: Reach, q: LogQuery, resumed: str) -> int:
+def _start_of(store: LogStore, job_id: str, reach: Reach, q: LogQuery, resumed: int | None) -> int:
     """Where a follower begins: after the last frame that it had, or where it asks to."""
-    if resumed.isdecimal() and len(resumed) < 19:
-        return min(int(resumed), reach.state.size)
+    if resumed is not None:
+        return min(resumed, reach.state.size)
     if q.tail is not None:
         return store.tail(job_id, reach.state, q.tail, LOG_PIECE).start
     return min(q.offset or 0, reach.state.size)

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 from sqlmodel import SQLModel
 
-from app.web.query import Query
+from app.web.query import HeaderFields, Query
 
 Handler = Callable[..., Any]
 
@@ -82,14 +82,13 @@ class Action:
     `role`: the role that the principal must have.
     `public`: for anybody, signed in or not.
     `open_write`: a write that any key or session may do, whatever its scopes (none but sign-out and the like).
-    `body`, `query`: pydantic models; `yaml` reads an `application/yaml` body into the body model's plain values.
+    `body`, `query`, `headers`: pydantic models; `yaml` reads an `application/yaml` body into the body's plain values.
     `body_required`: when false, no body at all is an empty one.
     `forms`: the JSON mount takes the body as a form too, as OAuth's endpoints must.
     `limit`: how often it may be asked; a write without it counts among all writes of whoever asks.
     `page`: the template of the HTML face; on a write it is rendered instead of a redirect.
     `form`: the GET path of the page that shows the body's mistakes; without one, a write's `page` does.
     `then`: where HTML goes after a write: a path with `{id}`; None: to the thing, or to the list after DELETE.
-    `headers`: request headers that the handler reads, lower case, as `ask.headers[...]`.
     `sends`: header fields of its answer that programs need, with what each says.
     `also`: statuses that it may answer besides those that follow from the other columns.
     `media`: the content type of the answer where it is not JSON; several with a comma between.
@@ -117,7 +116,7 @@ class Action:
     status: int = 200
     kind: Kind = Kind.PLAIN
     mount: Mount = Mount.BOTH
-    headers: tuple[str, ...] = ()
+    headers: type[HeaderFields] | None = None
     sends: Mapping[str, str] = field(default_factory=dict)
     also: tuple[int, ...] = ()
     media: str | None = None

@@ -131,7 +131,7 @@ class Ask:
     request_id: str
     someone: Principal | None
     query: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Any = None
     cookies: Mapping[str, str] = field(default_factory=dict)
     sent: bytes = b""  # the body as it came, for what is signed
     cookie: NewCookie | None = None

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from app import __version__
@@ -22,6 +22,7 @@ from app.web.openapi_answers import answer_types
 from app.web.streams import ByteStream, EventStream, Text
 
 REF = "#/components/schemas/{model}"
+ABSENT = ("default", None)  # that nothing was sent is no value that could be
 
 
 def document(actions: Iterable[Action], base_url: str) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def _operation(row: Action, schemas: _Schemas) -> dict[str, Any]:
         "operationId": row.name,
         "summary": _summary(row),
         "tags": [row.path.split("/")[1]],
-        "parameters": [*_path_parameters(row), *_query_parameters(row), *_header_parameters(row)],
+        "parameters": [*_path_parameters(row), *_parameters(row.query, "query"), *_header_parameters(row)],
         "responses": openapi_answers.responses(row, schemas.answer(row)),
         "security": [{}] if row.public else [{"key": []}, {"session": []}],
     }
@@ -113,17 +114,18 @@ def _path_parameters(row: Action) -> list[dict[str, Any]]:
     ]
 
 
-def _query_parameters(row: Action) -> list[dict[str, Any]]:
-    if row.query is None:
+def _parameters(model: type[BaseModel] | None, place: str) -> list[dict[str, Any]]:
+    """Those of a query or of header fields."""
+    if model is None:
         return []
-    schema = row.query.model_json_schema(ref_template=REF)
+    schema = model.model_json_schema(ref_template=REF)
     required = set(schema.get("required", ()))
     return [
         {
-            "name": name,
-            "in": "query",
+            "name": name.title() if place == "header" else name,
+            "in": place,
             "required": name in required,
-            "schema": _inlined({k: v for k, v in property_.items() if k != "description"}, schema),
+            "schema": _inlined({k: v for k, v in property_.items() if k != "description" and (k, v) != ABSENT}, schema),
             **({"description": property_["description"]} if "description" in property_ else {}),
         }
         for name, property_ in schema.get("properties", {}).items()
@@ -142,10 +144,11 @@ def _inlined(schema: Any, root: dict[str, Any]) -> Any:
 
 
 def _header_parameters(row: Action) -> list[dict[str, Any]]:
-    keyed = ["idempotency-key"] if row.method == "POST" and row.status == 201 else []
-    taken: list[tuple[str, dict[str, Any]]] = [(name, {"type": "string"}) for name in row.headers]  # no text is refused
-    taken += [(name, {"type": "string", "maxLength": 200}) for name in keyed]
-    return [{"name": name.title(), "in": "header", "required": False, "schema": schema} for name, schema in taken]
+    own = _parameters(row.headers, "header")
+    if row.method == "POST" and row.status == 201:
+        key = {"type": "string", "maxLength": 200}
+        own.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": key})
+    return own
 
 
 def _request_body(row: Action, schemas: _Schemas) -> dict[str, Any]:

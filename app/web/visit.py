@@ -112,7 +112,7 @@ class Visit:
             request_id=self.request_id,
             someone=self.me,
             query=self._query(action, address),
-            headers={name: request.headers[name] for name in action.headers if name in request.headers},
+            headers=validated(action.headers, request.headers) if action.headers else None,
             cookies=request.cookies,
             sent=self.received.data,
             next=own_path(self.form.first("_next")) if self.form else None,

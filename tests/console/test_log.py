@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,14 @@ def test_search_walks_from_match_to_match(page: Page, lab: Lab) -> None:
     page.locator("[data-log-query]").fill("nowhere to be found")
     expect(page.locator("[data-log-found]")).to_have_text("None")
     expect(page.locator("[data-log-view] mark")).to_have_count(0)
+
+
+def test_matches_before_the_place_are_counted_too(page: Page, lab: Lab) -> None:
+    open_log(page, lab.finished("counted", "seq -f 'step %.0f' 3000"))
+    expect(row(page, "step 3000")).to_be_in_viewport()
+    page.locator("[data-log-query]").fill("step 299")
+    expect(page.locator(".log-row-found")).to_have_text(re.compile(r"step 299\d"))
+    expect(page.locator("[data-log-found]")).to_have_text(re.compile(r"^\d+ of 11$"))
 
 
 def test_it_jumps_to_the_error(page: Page, lab: Lab) -> None:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from app.accounts.workos import news
 from app.accounts.workos.news import News
 from app.accounts.workos.shapes import EventShape
-from app.accounts.workos.signature import HEADER, is_right
+from app.accounts.workos.signature import Signed, is_right
 from app.web.action import Action, Mount
 from app.web.ask import Ask
 from app.web.problems import Forbidden, Invalid, Unauthenticated
@@ -18,7 +18,7 @@ def receive_webhook(ask: Ask) -> News:
     secret = ask.settings.auth_webhook_secret
     if not (secret and ask.settings.has_workos):
         raise Forbidden("No webhooks are taken here; AUTH_WEBHOOK_SECRET is not set.")
-    if not is_right(ask.headers.get(HEADER, ""), ask.sent, secret, ask.now):
+    if not is_right(ask.headers.workos_signature, ask.sent, secret, ask.now):
         raise Unauthenticated("The signature is missing, wrong or too old.")
     try:
         event = EventShape.model_validate_json(ask.sent)
@@ -35,7 +35,7 @@ ACTIONS = [
         receive_webhook,
         public=True,
         mount=Mount.JSON,
-        headers=(HEADER,),
+        headers=Signed,
         also=(422,),
     ),
 ]

@@ -6,9 +6,16 @@ import hashlib
 import hmac
 from datetime import datetime
 
-HEADER = "workos-signature"  # `t=<milliseconds>, v1=<hexadecimal HMAC-SHA-256 of "<t>.<body>">`
+from app.web.query import HeaderFields
+
 TOLERANCE = 180.0  # seconds
 MILLISECONDS_FROM = 10**11  # as seconds that would be the year 5138
+
+
+class Signed(HeaderFields):
+    """`t=<milliseconds>, v1=<hexadecimal HMAC-SHA-256 of "<t>.<body>">`"""
+
+    workos_signature: str = ""
 
 
 def is_right(header: str, body: bytes, secret: str, now: datetime) -> bool:

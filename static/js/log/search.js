@@ -50,6 +50,16 @@ export class Search {
     const { items, next } = await this.source.matches(this.query, this.next);
     this.offsets.push(...items.map((item) => item.offset));
     this.next = next;
+    if (next === null && this.from > 0) await this.countBefore();
+  }
+
+  // All that follow are known: if those before are few enough for one answer, so is the sum.
+  async countBefore() {
+    const { items, next } = await this.source.matches(this.query, 0);
+    if (next !== null && next < this.from) return;
+    const before = items.map((item) => item.offset).filter((offset) => offset < this.from);
+    this.offsets.unshift(...before);
+    this.from = 0;
   }
 
   /** How many are known, and whether that is all. */
