@@ -1,5 +1,6 @@
 // Menus are <details>: they open by themselves. A click elsewhere, Escape, or another menu closes them. A dialog that was
-// sent with a mistake in it opens again, and closed then is as it was.
+// sent with a mistake in it opens again, and closed then is as it was. One whose button has gone from the page asks about
+// what can't be done any more, so it closes.
 import { onPage } from "./page.js";
 
 export function closeMenus() {
@@ -15,6 +16,7 @@ export function closeMenus() {
     const wrong = root.querySelector(".dialog[popover] [aria-invalid='true']");
     wrong?.closest(".dialog").showPopover();
     wrong?.focus();
+    for (const dialog of document.querySelectorAll(".dialog:popover-open")) if (!isOffered(dialog)) dialog.hidePopover();
   });
   document.addEventListener("toggle", settle, true);
 }
@@ -26,6 +28,9 @@ function settle({ target, newState }) {
   const isGiven = newState === "closed" && target.isConnected && target.querySelector("[aria-invalid='true']");
   if (isGiven) location.assign(location.pathname + location.search);
 }
+
+const isOffered = (dialog) =>
+  [...document.querySelectorAll(`[popovertarget="${dialog.id}"]`)].some((button) => !dialog.contains(button));
 
 function closeOthers(kept) {
   for (const menu of document.querySelectorAll("details[data-menu][open]")) if (menu !== kept) menu.open = false;

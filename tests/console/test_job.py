@@ -52,6 +52,20 @@ def test_a_stop_is_asked_about_first(page: Page, lab: Lab) -> None:
     expect(page.locator("[data-log-view]")).to_contain_text("saved")
 
 
+def test_a_question_goes_with_what_it_asks_about(page: Page, lab: Lab) -> None:
+    """Answered late, it would be a second stop, which kills."""
+    job_id = lab.submit("asked-late", "trap '' TERM; echo deaf; while :; do sleep 0.1; done", stop={"grace": "10m"})
+    lab.reach(job_id, "running")
+    page.goto(f"/jobs/{job_id}")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Stop asked-late?")
+    expect(dialog).to_be_visible()
+    lab.client.post(f"/api/v1/jobs/{job_id}/stop")
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("button", name="Kill now")).to_be_visible()
+    lab.stop(job_id)
+
+
 def test_a_second_stop_is_asked_about_as_a_kill(page: Page, lab: Lab) -> None:
     job_id = lab.submit("killed", "trap '' TERM; echo deaf; while :; do sleep 0.1; done", stop={"grace": "10m"})
     lab.reach(job_id, "running")
