@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -12,6 +13,9 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from app import migrate
+from app.cli.schema import bring_to_head
+from app.datadir import DataDir, DataDirError
+from app.settings import Settings
 from tests.peers.postgres import Postgres
 
 AT_HEAD = """
@@ -57,3 +61,18 @@ def test_head_is_what_alembic_says() -> None:
     from alembic.script import ScriptDirectory
 
     assert ScriptDirectory.from_config(Config(migrate.ROOT / "alembic.ini")).get_current_head() == migrate.head()
+
+
+def test_a_start_beside_the_first_one_says_who_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one is still making the schema, so its file can't even be read."""
+    monkeypatch.setattr("app.sqlite.BUSY_SECONDS", 0.1)
+    folder = DataDir.open(tmp_path)
+    first = sqlite3.connect(tmp_path / "lattice.db", isolation_level=None)
+    first.execute("PRAGMA locking_mode = EXCLUSIVE")
+    first.execute("BEGIN EXCLUSIVE")
+    try:
+        with pytest.raises(DataDirError, match=r"is in use by process \d+ on .*; stop that one first\.$"):
+            bring_to_head(Settings(_env_file=None, lattice_data_dir=tmp_path))
+    finally:
+        first.close()
+        folder.close()

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sqlalchemy.exc import OperationalError
+
 from app import migrate
 from app.cli.refusals import Refusal
 from app.datadir import DataDir
@@ -18,7 +20,7 @@ log = logging.getLogger("lattice.schema")
 def bring_to_head(settings: Settings) -> bool:
     """Migrate where needed; says whether it was. An SQLite file is never changed under a server that runs."""
     folder = DataDir.at(settings.lattice_data_dir)
-    if not migrate.is_needed(settings.database):
+    if not _is_needed(settings.database):
         return False
     if folder.was_used and migrate.is_missing(settings.database):
         log.warning("%s was used before and its database is gone: a new, empty one is made", folder.path)
@@ -29,6 +31,16 @@ def bring_to_head(settings: Settings) -> bool:
         return migrate.upgrade(settings.database)
     finally:
         folder.close()
+
+
+def _is_needed(url: str) -> bool:
+    """An SQLite file that another start is just making can't be read. Its folder is locked then, and says by whom."""
+    try:
+        return migrate.is_needed(url)
+    except OperationalError:
+        if url.startswith("sqlite"):
+            return True
+        raise
 
 
 def refuse_old_schema(settings: Settings) -> None:
