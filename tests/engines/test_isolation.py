@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import signal
 import stat
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from app.engines.local.files import read_record
 from app.engines.local.folders import closed_ancestor
+from app.engines.local.supervisor.ipc import remove_ipc
 from app.engines.local.uids import DEEPEST
 from app.engines.protocol import EndCause, EngineError, Isolation, Phase, Share
 from tests.engines.runs import Runs, command_lines, require_root
@@ -115,18 +117,63 @@ def test_a_user_is_given_back(runs: Runs) -> None:
     assert list((runs.home / "uids").iterdir()) == []
 
 
+SHARES = (
+    "mkdir -p /dev/shm/$LATTICE_ATTEMPT_ID/deep && echo a >/dev/shm/$LATTICE_ATTEMPT_ID/deep/b;"
+    " ln -s /etc /dev/shm/$LATTICE_ATTEMPT_ID/link; ipcmk --shmem 4096 --semaphore 1 --queue; echo made"
+)
+
+
+def objects_of(uid: int) -> list[str]:
+    """System V's objects of that user, a line each."""
+    tables = {kind: Path("/proc/sysvipc", kind).read_text().splitlines() for kind in ("shm", "sem", "msg")}
+    owner = {"shm": 7, "sem": 4, "msg": 7}
+    return [line for kind, (_, *rows) in tables.items() for line in rows if line.split()[owner[kind]] == str(uid)]
+
+
 def test_shared_memory_goes_with_its_job(runs: Runs) -> None:
     """It would hold the machine's memory for ever, and the next job with the same number would find it."""
-    keeps = "touch /dev/shm/$LATTICE_ATTEMPT_ID; echo made"
-    over = runs.start(keeps, isolation=Isolation.USER)
-    killed, other = (runs.start(f"{keeps}; sleep 300", isolation=Isolation.USER) for _ in range(2))
-    for attempt in (killed, other):
-        runs.says(attempt, b"made")
+    over = runs.start(f"{SHARES}; id -u", isolation=Isolation.USER)
+    killed, other = (runs.start(f"{SHARES}; id -u; sleep 300", isolation=Isolation.USER) for _ in range(2))
+    users = []
+    for attempt in (over, killed, other):
+        runs.says(attempt, b"made\n7")
+        users.append(int(runs.log(attempt).split()[-1]))
     claim = read_record(runs.home / "attempts" / killed / "claim")
     assert claim is not None
     os.kill(int(claim["pid"]), signal.SIGKILL)
     assert (runs.end_of(over).exit_code, runs.end_of(killed).phase) == (0, Phase.LOST)
     assert [Path("/dev/shm", attempt).exists() for attempt in (over, killed, other)] == [False, False, True]
+    assert [len(objects_of(uid)) for uid in users] == [0, 0, 3]
+
+
+def test_what_a_vanished_holder_of_a_number_shared_is_not_found_by_the_next(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zlib.crc32", lambda _: 7)
+    first = runs.start(f"{SHARES}; sleep 300", isolation=Isolation.USER)
+    runs.says(first, b"made")
+    runs.until(first, lambda seen: seen.phase is Phase.RUNNING)
+    shutil.rmtree(runs.home / "attempts" / first)
+    runs.end_of(first)
+    assert runs.end("id -u", isolation=Isolation.USER).exit_code == 0
+    assert not Path("/dev/shm", first).exists() and objects_of(70_007) == []
+
+
+def test_shared_memory_of_a_user_whose_processes_live_stays() -> None:
+    """Another server on this machine may have given the number out too."""
+    require_root()
+    uid = 79_990
+    with subprocess.Popen(["sleep", "300"], user=uid) as living:
+        shared = Path("/dev/shm", f"lattice-test-{os.getpid()}")
+        shared.touch()
+        os.chown(shared, uid, uid)
+        try:
+            remove_ipc(uid)
+            assert shared.exists()
+        finally:
+            living.kill()
+    remove_ipc(uid)
+    assert not shared.exists()
 
 
 def test_folders_are_closed_at_the_end(runs: Runs) -> None:

@@ -13,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-PARTS = ("files", "process", "log", "ending", "container", "attempt", "main")  # each needs only those before it
+PARTS = ("files", "process", "ipc", "log", "ending", "container", "attempt", "main")  # each needs only those before it
 SOURCES = Path(__file__).parent / "supervisor"
 OWN = "app."
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from app.engines.local.container import tool_env
 from app.engines.local.machine import start_time
-from app.engines.local.supervisor.ending import remove_shared_memory
+from app.engines.local.supervisor.ipc import remove_ipc
 
 PATIENCE = 5.0  # seconds for all of them to be gone; a dead disk can hold one for ever
 SECOND_LOOK = 0.02  # seconds; a process in the middle of `exec` shows no environment, so none found is asked twice
+AT_ONCE = 64  # processes that are killed and then waited for
 TOOL_SECONDS = 60
 
 
@@ -28,8 +29,6 @@ def kill_leftovers(attempt_id: str, spec: dict[str, list[str]]) -> None:
             subprocess.run(command, capture_output=True, timeout=TOOL_SECONDS, check=False, env=tool_env())
     groups = [Path(folder) for folder in spec.get("cgroup", ())]
     _end_all(attempt_id, groups)
-    for uid in spec.get("uid", ()):
-        remove_shared_memory(int(uid))
     for group in groups:
         with contextlib.suppress(OSError):
             group.rmdir()
@@ -37,6 +36,9 @@ def kill_leftovers(attempt_id: str, spec: dict[str, list[str]]) -> None:
         with contextlib.suppress(OSError):
             os.chown(path, os.geteuid(), os.getegid())
             Path(path).chmod(0o700)
+    if "lease" in spec and os.path.islink(lease := spec["lease"][0]) and os.readlink(lease) == attempt_id:
+        remove_ipc(int(spec["owner"][0]))  # its user is nobody else's yet
+        Path(lease).unlink(missing_ok=True)
     for path in spec.get("remove", ()):
         Path(path).unlink(missing_ok=True)
 
@@ -56,17 +58,20 @@ def _end_all(attempt_id: str, groups: list[Path]) -> None:
 
 
 def _kill_and_wait(found: set[int], attempt_id: str, groups: list[Path], give_up_at: float) -> None:
-    with contextlib.ExitStack() as descriptors:
-        killed = []
-        for pid in found:
-            with contextlib.suppress(OSError):
-                fd = os.pidfd_open(pid)
-                descriptors.callback(os.close, fd)
-                if _carries(pid, attempt_id) or pid in _in_groups(groups):  # looked at again: it is surely this one
-                    signal.pidfd_send_signal(fd, signal.SIGKILL)
-                    killed.append(fd)
-        for fd in killed:
-            _wait_for_end(fd, give_up_at)
+    """A handful of descriptors at a time: the server needs its own."""
+    pids = sorted(found)
+    for first in range(0, len(pids), AT_ONCE):
+        with contextlib.ExitStack() as descriptors:
+            killed = []
+            for pid in pids[first : first + AT_ONCE]:
+                with contextlib.suppress(OSError):
+                    fd = os.pidfd_open(pid)
+                    descriptors.callback(os.close, fd)
+                    if _carries(pid, attempt_id) or pid in _in_groups(groups):  # looked at again: it is surely this one
+                        signal.pidfd_send_signal(fd, signal.SIGKILL)
+                        killed.append(fd)
+            for fd in killed:
+                _wait_for_end(fd, give_up_at)
 
 
 def _in_groups(groups: list[Path]) -> Iterator[int]:

@@ -74,7 +74,7 @@ def make_plan(folders: Folders, cgroups: Cgroups, launch: Launch, uid: int | Non
         plan.items += cgroups.items(launch.attempt_id, share.cpu_tenths, share.memory_tenths)
         _on_this_system(plan, launch, paths, folders.home.parent)
     if uid is not None:
-        plan.items += [("owner", str(uid)), ("remove", str(lease_path(folders, uid)))]
+        plan.items += [("owner", str(uid)), ("lease", str(lease_path(folders, uid)))]
     return plan
 
 

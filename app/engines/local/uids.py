@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path
 
 from app.engines.local.folders import Folders
+from app.engines.local.supervisor.ipc import remove_ipc
 from app.engines.protocol import EngineError
 
 FIRST, COUNT = 70_000, 10_000
@@ -23,6 +24,7 @@ def hold_uid(folders: Folders, attempt_id: str, job_id: str) -> int:
     for step in range(COUNT):
         uid = FIRST + (preferred + step) % COUNT
         if _hold(folders, lease_path(folders, uid), attempt_id):
+            remove_ipc(uid)  # of a holder whose folder somebody removed, so that nobody else did it
             return uid
     raise EngineError(f"All {COUNT} users for jobs are in use.")
 

@@ -4,12 +4,12 @@ import posix
 import time
 
 from app.engines.local.supervisor.files import Spec
+from app.engines.local.supervisor.ipc import remove_ipc
 from app.engines.local.supervisor.log import Log
 from app.engines.local.supervisor.process import KILL, oom_kills
 
 SCARCE = 1 << 20  # bytes free, below which a failing end is put down to the full disk
 BY_ORDER = {"max_duration": "timed_out", "disk_full": "disk_full"}
-SHARED_MEMORY = "/dev/shm"  # noqa: S108
 NO_SPACE = (b"No space left on device", b"Disk quota exceeded")
 
 
@@ -51,8 +51,8 @@ def plain_cause(status: int, in_setup: bool) -> tuple[str, str]:
 
 def tidy(spec: Spec) -> None:
     """Leave nothing of the job on the machine but its folders, and these closed."""
-    for uid in spec.get("uid", ()):
-        remove_shared_memory(int(uid))
+    for uid in spec.get("owner", ()):
+        remove_ipc(int(uid))
     for folder in reversed(spec.get("cgroup", [])):
         remove_cgroup(folder)
     for path in spec.get("close", ()):
@@ -61,26 +61,11 @@ def tidy(spec: Spec) -> None:
             posix.chown(path, posix.geteuid(), posix.getegid())
         except OSError:
             continue  # somebody has removed it already
-    for path in spec.get("remove", ()):
+    for path in spec.get("remove", []) + spec.get("lease", []):  # from then on its user may be another job's
         try:
             posix.unlink(path)
         except OSError:
             continue
-
-
-def remove_shared_memory(uid: int) -> None:
-    """POSIX shared memory of the job's user outlives its processes, and would hold the machine's memory for ever."""
-    try:
-        names = posix.listdir(SHARED_MEMORY)
-    except OSError:
-        return
-    for name in names:
-        path = f"{SHARED_MEMORY}/{name}"
-        try:
-            if posix.lstat(path).st_uid == uid:
-                posix.unlink(path)
-        except OSError:
-            continue  # a folder, or gone already
 
 
 def remove_cgroup(folder: bytes) -> None:

@@ -20,13 +20,18 @@ def stat_of(pid: int) -> tuple[int, int, str] | None:
 
 
 def prctl(option: int) -> bool:
+    return ask_libc("prctl", option, 1, 0, 0, 0) == 0
+
+
+def ask_libc(name: str, *numbers: int) -> int:
+    """What that function returns, of numbers; -1 where it can't be asked."""
     try:
         import _ctypes
 
-        call = _ctypes.dlsym(_ctypes.dlopen(None, 2), "prctl")  # type: ignore[arg-type]
-        return bool(_ctypes.call_function(call, (option, 1, 0, 0, 0)) == 0)
+        call = _ctypes.dlsym(_ctypes.dlopen(None, 2), name)  # type: ignore[arg-type]
+        return int(_ctypes.call_function(call, numbers))
     except (ImportError, AttributeError, OSError):
-        return False
+        return -1
 
 
 def signal_process(pid: int, start: str, number: int) -> None:
