@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+import anyio
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -71,12 +72,13 @@ class OpenStreams:
 
 
 class Streamed(StreamingResponse):
-    """Calls `leave` when it has ended, however it ends."""
+    """Closes its pieces and calls `leave` when it has ended, however it ends."""
 
     def __init__(
-        self, pieces: AsyncIterator[bytes], media: str, headers: Mapping[str, str], leave: Callable[[], None]
+        self, pieces: AsyncGenerator[bytes], media: str, headers: Mapping[str, str], leave: Callable[[], None]
     ) -> None:
         super().__init__(pieces, media_type=media, headers=headers)
+        self._pieces = pieces
         self._leave = leave
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,6 +86,8 @@ class Streamed(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._leave()
+            with anyio.CancelScope(shield=True):  # a client that left has ended the sending, not what makes the pieces
+                await self._pieces.aclose()
 
 
 def streamed(

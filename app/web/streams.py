@@ -7,8 +7,9 @@ still stands, and has ended two seconds after one does not.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import anyio.to_thread
 
@@ -61,21 +62,25 @@ async def made_in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
-async def read_on(stream: ByteStream, still_stands: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
+async def read_on(stream: ByteStream, still_stands: Callable[[], Awaitable[bool]]) -> AsyncGenerator[bytes]:
     """The stream's pieces, until its end or its principal's."""
     loop = asyncio.get_running_loop()
     checked = loop.time()
-    async for piece in stream.pieces():
-        yield piece
-        if loop.time() - checked >= RECHECK_SECONDS:
-            checked = loop.time()
-            if not await still_stands():
-                return
+    pieces = stream.pieces()
+    try:
+        async for piece in pieces:
+            yield piece
+            if loop.time() - checked >= RECHECK_SECONDS:
+                checked = loop.time()
+                if not await still_stands():
+                    return
+    finally:
+        await _close(pieces)
 
 
 async def guarded(
     stream: EventStream, still_stands: Callable[[], Awaitable[bool]], ending: asyncio.Event
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """The stream's bytes with heartbeats, until it ends, its principal falls or the server is `ending`."""
     frames = stream.frames()
     ends = asyncio.ensure_future(ending.wait())
@@ -129,10 +134,12 @@ async def merged(*sources: AsyncIterator[Frame]) -> AsyncIterator[Frame]:
             await _close(source, task)
 
 
-async def _close(frames: AsyncIterator[Frame], pending: asyncio.Task[Frame] | None) -> None:
+async def _close(source: AsyncIterator[Any], pending: asyncio.Task[Any] | None = None) -> None:
     if pending is not None:
         pending.cancel()
         await asyncio.wait({pending})
-    close = getattr(frames, "aclose", None)
+        if not pending.cancelled():
+            pending.exception()  # looked at, so that asyncio does not tell of it
+    close = getattr(source, "aclose", None)
     if close is not None:
         await close()
