@@ -88,6 +88,18 @@ def test_many_are_revoked_at_once_each_with_what_it_made(house: House, admin: Te
     )
 
 
+def test_generations_of_keys_are_revoked_each_once(house: House, admin: TestClient) -> None:
+    chain, maker = [], admin
+    for number in range(20):
+        chain.append(made(maker, f"generation {number}", "admin"))
+        maker = house.anonymous()
+        maker.headers["Authorization"] = f"Bearer {chain[-1]['secret']}"
+    answer = admin.post(f"{KEYS}/revoke", json={"ids": [key["id"] for key in chain]})
+    assert answer.json()["revoked"] == 20
+    told = admin.get("/api/v1/events", params={"action": "api_key.revoked"}).json()["items"]
+    assert sorted(event["subject_id"] for event in told) == sorted(key["id"] for key in chain)
+
+
 def test_a_member_revokes_their_own_alone(admin: TestClient, member: TestClient) -> None:
     ours, theirs = made(admin, "ours"), made(member, "theirs")
     answer = member.post(f"{KEYS}/revoke", json={"ids": [ours["id"], theirs["id"]]}).json()

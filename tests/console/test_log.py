@@ -69,7 +69,7 @@ def test_it_follows_what_is_written(page: Page, lab: Lab) -> None:
     streams: list[str] = []
 
     def note(answer: Response) -> None:
-        if "event-stream" in answer.headers["content-type"]:
+        if "event-stream" in answer.headers.get("content-type", ""):
             streams.append(answer.url)
 
     page.on("response", note)

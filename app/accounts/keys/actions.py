@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from app import events
 from app.accounts.keys import queries, service
-from app.accounts.keys.answers import ApiKeyMade, ApiKeyView, KeysRevoked, ScopeView
+from app.accounts.keys.answers import ApiKeyMade, ApiKeyView, KeysRevoked, KeysWithPeople, ScopeView
 from app.accounts.keys.bodies import ApiKeyCreate, ApiKeyQuery, ApiKeyRotate, ApiKeysRevoke, ApiKeyUpdate, expiry
+from app.accounts.members.choices import colleagues
 from app.accounts.models import ApiKey, User
 from app.web.action import Action, Mount, Scope
 from app.web.ask import Ask
@@ -35,7 +36,11 @@ def list_api_keys(ask: Ask) -> Page[ApiKeyView]:
     want = queries.KeyFilter(owner=None if owner == "all" else owner, state=q.state, q=q.q)
     before = after[0] if after else None
     rows = queries.keys_page(ask.db, ask.principal, want, now=ask.now, limit=q.limit, before=before)
-    return q.page(rows, key=lambda r: (r[0].id,), item=lambda r: ApiKeyView.of(r[0], r[1], ask.now))
+    page = q.page(rows, key=lambda r: (r[0].id,), item=lambda r: ApiKeyView.of(r[0], r[1], ask.now))
+    if not ask.html:
+        return page
+    people = colleagues(ask.db, ask.principal, None if owner == "all" else owner) if ask.principal.is_admin else []
+    return KeysWithPeople(items=page.items, next=page.next, people=people)
 
 
 def new_api_key(ask: Ask) -> Page[ScopeView]:
@@ -96,8 +101,7 @@ def revoke_api_keys(ask: Ask, body: ApiKeysRevoke) -> KeysRevoked:
     held = queries.held_keys(ask.db, ask.principal, body.ids)
     wanted = list(dict.fromkeys(body.ids))
     living = [key for key in held.values() if key.revoked_at is None]
-    for key in living:
-        service.revoke_api_key(ask.db, key, actor=ask.actor, now=ask.now)
+    service.revoke_api_keys(ask.db, held.values(), actor=ask.actor, now=ask.now)
     ask.notice = f"{len(living):,} {'key is' if len(living) == 1 else 'keys are'} revoked."
     refused = [Refused(key_id, "There is no such key.") for key_id in wanted if key_id not in held]
     return KeysRevoked(len(living), len(held) - len(living), refused)

@@ -11,6 +11,7 @@ from app.accounts.answers import Owner
 from app.accounts.models import ApiKey, User
 from app.web.action import Role, Scope
 from app.web.bulk import Refused
+from app.web.paging import Page
 
 
 class KeyState(StrEnum):
@@ -57,6 +58,13 @@ class ApiKeyMade(ApiKeyView):
     @classmethod
     def with_secret(cls, key: ApiKey, user: User, now: datetime, secret: str) -> ApiKeyMade:
         return cls(**_key_fields(key, user, now), secret=secret)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysWithPeople(Page[ApiKeyView]):
+    """The page's value. `people`: ids and names of owners to choose from, besides whoever asks."""
+
+    people: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)

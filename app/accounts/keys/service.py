@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sqlmodel import Session
@@ -104,14 +105,23 @@ def rotate_api_key(
 
 def revoke_api_key(db: Session, key: ApiKey, *, actor: Actor, now: datetime) -> None:
     """Revoke the key and every key that it made, and that those made."""
-    waiting = [key]
-    while waiting:
-        one = waiting.pop()
-        if one.revoked_at is None:
-            one.revoked_at = now
-            db.add(one)
-            db.flush()  # waits for those whom `keep_key` lets make another with it: their keys are found below
+    revoke_api_keys(db, [key], actor=actor, now=now)
+
+
+def revoke_api_keys(db: Session, keys: Iterable[ApiKey], *, actor: Actor, now: datetime) -> None:
+    """Revoke the keys and every key that they made, and that those made: generation by generation."""
+    generation = list(keys)
+    seen: set[str] = set()
+    while generation:
+        living = [key for key in generation if key.revoked_at is None]
+        for key in living:
+            key.revoked_at = now
+            db.add(key)
+        db.flush()  # waits for those whom `keep_key` lets make another with one: their keys are found below
+        for key in living:
             events.record(
-                db, actor, "api_key.revoked", subject_id=one.id, subject_name=one.name, private_to=one.user_id
+                db, actor, "api_key.revoked", subject_id=key.id, subject_name=key.name, private_to=key.user_id
             )
-        waiting.extend(queries.keys_made_by(db, one.id))
+        seen |= {key.id for key in generation}
+        made = queries.keys_made_by(db, [key.id for key in generation])
+        generation = [key for key in made if key.id not in seen]

@@ -43,6 +43,7 @@ export class Search {
     this.offsets = [];
     this.from = Math.max(0, offset);
     this.next = this.from;
+    this.hasCounted = false;
     await this.more();
   }
 
@@ -50,16 +51,18 @@ export class Search {
     const { items, next } = await this.source.matches(this.query, this.next);
     this.offsets.push(...items.map((item) => item.offset));
     this.next = next;
-    if (next === null && this.from > 0) await this.countBefore();
   }
 
-  // All that follow are known: if those before are few enough for one answer, so is the sum.
+  /** Where all that follow are known, learn of those before too if one answer holds them; whether that was so. */
   async countBefore() {
-    const { items, next } = await this.source.matches(this.query, 0);
-    if (next !== null && next < this.from) return;
-    const before = items.map((item) => item.offset).filter((offset) => offset < this.from);
-    this.offsets.unshift(...before);
+    if (this.next !== null || this.from === 0 || this.hasCounted) return false;
+    this.hasCounted = true;
+    const from = this.from;
+    const { items, next } = await this.source.matches(this.query, 0).catch(() => ({ items: [], next: 0 }));
+    if (from !== this.from || (next !== null && next < from)) return false;
+    this.offsets.unshift(...items.map((item) => item.offset).filter((offset) => offset < from));
     this.from = 0;
+    return true;
   }
 
   /** How many are known, and whether that is all. */

@@ -6,6 +6,7 @@ import { Search } from "./search.js";
 import { Source } from "./source.js";
 import { Window } from "./window.js";
 
+const AGAIN_MS = 3000; // after a read that failed
 const STATES = { live: "Live", lost: "Reconnecting…", ended: "Complete", paused: "Paused", waiting: "Connecting…" };
 
 export function mount(root) {
@@ -17,29 +18,33 @@ export function mount(root) {
 class Viewer {
   constructor(root) {
     this.root = root;
-    this.ended = root.dataset.ended === "yes";
+    this.over = root.dataset.ended === "yes"; // nothing more is written
+    this.ended = false; // and all of it was read, as far as its reader wanted to
     this.source = new Source(root.dataset.log, Number(root.dataset.size));
     this.box = root.querySelector("[data-log-view]");
     this.query = root.querySelector("[data-log-query]");
     this.current = null;
     this.search = null;
     this.streams = false;
-    this.isConnected = isLive();
+    this.hasFailed = false;
   }
 
   async open() {
     const heard = whileShown(this.root);
     this.window = new Window(this.box, this.source, () => this.moved(), heard);
     this.listen(heard);
-    await this.attempt(async () => {
-      if (this.source.size > 0) await this.window.show(Infinity);
-      this.follow(!this.ended);
-      if (this.ended) {
-        this.say("ended");
-        return;
-      }
-      this.told(await this.source.reach()); // the page's stream may have told of the end before anybody listened
-    });
+    if (this.over) return this.attempt(() => this.bottom());
+    this.follow(true);
+    return this.ask();
+  }
+
+  // The page's stream may have told of the end before anybody listened.
+  async ask() {
+    try {
+      this.told(await this.source.reach());
+    } catch {
+      setTimeout(() => this.root.isConnected && this.ask(), AGAIN_MS);
+    }
   }
 
   listen(heard) {
@@ -57,9 +62,7 @@ class Viewer {
       this.attempt(() => (event.shiftKey ? this.previous() : this.next()));
     });
     heard("log", (event) => this.told(JSON.parse(event.detail.data)));
-    heard("htmx:sse:after:connection", () => this.connected(true));
-    heard("htmx:sse:error", () => this.connected(false));
-    heard("htmx:sse:close", () => this.connected(false));
+    heard("live", () => this.streams && this.say(isLive() ? "live" : "lost"));
   }
 
   async attempt(action) {
@@ -76,24 +79,33 @@ class Viewer {
   stream() {
     if (this.streams || this.ended) return;
     this.streams = true;
-    this.say(this.isConnected ? "live" : "waiting");
+    this.say(isLive() ? "live" : "waiting");
     this.catchUp();
-  }
-
-  connected(is) {
-    this.isConnected = is;
-    if (this.streams) this.say(is ? "live" : "lost");
   }
 
   told({ size, ended }) {
     if (this.ended) return;
     this.source.grow(size);
+    this.over ||= ended;
     this.catchUp();
-    if (ended) this.finish();
   }
 
-  catchUp() {
-    this.growing ??= this.attempt(() => this.readOn()).finally(() => (this.growing = null));
+  /** Read on to the end, again and again where that fails; it is told of once. */
+  async catchUp() {
+    if (this.isCatchingUp) return;
+    this.isCatchingUp = true;
+    try {
+      await this.readOn();
+      this.hasFailed = false;
+      if (this.over) this.finish();
+    } catch (error) {
+      if (!this.hasFailed) toast(error.message, "bad");
+      this.hasFailed = true;
+      await new Promise((again) => setTimeout(again, AGAIN_MS));
+      if (this.root.isConnected) setTimeout(() => this.catchUp());
+    } finally {
+      this.isCatchingUp = false;
+    }
   }
 
   async readOn() {
@@ -108,8 +120,7 @@ class Viewer {
     if (!this.ended) this.say("paused");
   }
 
-  async finish() {
-    await this.growing;
+  finish() {
     this.quit();
     this.ended = true;
     this.follow(false);
@@ -161,7 +172,7 @@ class Viewer {
     if (this.window.reachesEnd) this.window.view.scrollToEnd();
     else {
       this.quit();
-      await this.window.show(Infinity);
+      await this.window.show(Infinity).catch(() => {}); // it is read again while it streams
     }
     this.stream();
   }
@@ -194,10 +205,19 @@ class Viewer {
 
   async next() {
     if (this.search) await this.go(await this.search.after(this.current ?? (this.window.view.topOffset() ?? 0) - 1));
+    await this.count();
   }
 
   async previous() {
     if (this.search) await this.go(await this.search.before(this.current ?? this.window.view.topOffset() ?? 0));
+    await this.count();
+  }
+
+  // Once the match is shown: how many there are in all is worth one more question.
+  async count() {
+    const { search, current } = this;
+    if (current === null || !(await search?.countBefore())) return;
+    if (search === this.search && current === this.current) this.found(current);
   }
 
   async go(offset) {

@@ -53,9 +53,9 @@ export class Window {
   /** Read what has just been written. False where the window has no room for it: its reader looks elsewhere. */
   async readEnd() {
     if (!this.follows && this.lines.bytes > MOST_BYTES) return false;
-    if (this.follows && this.source.size - this.lines.end > MOST_BYTES) {
-      await this.show(Infinity); // so much that its reader would see only the last of it
-      return true;
+    if (!this.lines.count || (this.follows && this.source.size - this.lines.end > MOST_BYTES)) {
+      await this.show(Infinity); // of so much its reader would see only the last
+      return this.lines.count > 0;
     }
     let stays = false;
     await this.exclusively(async () => {
