@@ -1,4 +1,4 @@
-// Keyboard shortcuts. They never act while a person types, and Escape leaves a search field.
+// Keyboard shortcuts. They never act while a person types, and Escape empties and leaves a search field.
 import { onPage } from "./page.js";
 import { moveRow, pickRow } from "./rows.js";
 
@@ -44,7 +44,7 @@ function press(event) {
     togglePalette();
     return;
   }
-  if (event.key === "Escape" && event.target.matches?.("[data-search]")) event.target.blur();
+  if (event.key === "Escape" && event.target.matches?.("[data-search]")) leave(event);
   if (event.ctrlKey || event.metaKey || event.altKey || types(event.target) || document.querySelector(OPEN)) return;
   if (event.key === "/") {
     const field = actions["/"]();
@@ -60,6 +60,17 @@ function press(event) {
     if (own) own.click();
     else if (event.key === "c" && document.getElementById("palette")) location.assign("/jobs/new");
   }
+}
+
+// Browsers empty the field too, but tell nobody of it: the list would stay as narrow as it was.
+function leave(event) {
+  const field = event.target;
+  event.preventDefault();
+  if (field.value) {
+    field.value = "";
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  field.blur();
 }
 
 function types(element) {

@@ -122,6 +122,18 @@ def test_slash_searches_by_name(page: Page, lab: Lab) -> None:
     expect(page.locator("#jobs-search")).to_have_value("needle-in")
 
 
+def test_escape_gives_up_a_search(page: Page, lab: Lab) -> None:
+    lab.finished("not-searched")
+    page.goto("/jobs")
+    page.locator("#jobs-search").fill("nowhere-to-be-found")
+    expect(page).to_have_url(re.compile("q=nowhere"))
+    expect(page.locator(".row")).to_have_count(0)
+    page.locator("#jobs-search").press("Escape")
+    expect(page.locator("#jobs-search")).to_have_value("")
+    expect(page).to_have_url(re.compile("/jobs$"))
+    expect(page.get_by_role("link", name="not-searched")).to_be_visible()
+
+
 def test_a_pasted_id_finds_its_job(page: Page, lab: Lab) -> None:
     job_id = lab.finished("pasted-id")
     page.goto("/jobs")
