@@ -97,7 +97,7 @@ class Viewer {
     try {
       await this.readOn();
       this.hasFailed = false;
-      if (this.over) this.finish();
+      if (this.over && !this.isJumping) this.finish();
     } catch (error) {
       if (!this.hasFailed) toast(error.message, "bad");
       this.hasFailed = true;
@@ -172,7 +172,9 @@ class Viewer {
     if (this.window.reachesEnd) this.window.view.scrollToEnd();
     else {
       this.quit();
+      this.isJumping = true;
       await this.window.show(Infinity).catch(() => {}); // it is read again while it streams
+      this.isJumping = false;
     }
     this.stream();
   }
