@@ -13,7 +13,7 @@ from app.events import queries
 from app.events.answers import EventsWithNames, EventView
 from app.events.export import MEDIA as EXPORT_MEDIA
 from app.events.export import ExportFormat, export
-from app.events.following import Resumable, Resumed, event_frames, start_of
+from app.events.following import Resumable, Resumed, Wanted, event_frames, start_of
 from app.web.action import Action, Kind
 from app.web.ask import Ask, Principal
 from app.web.fields import FilterText, Id, Moment, Since, since_moment, storable
@@ -80,7 +80,7 @@ def follow_events(ask: Ask) -> EventStream:
     """Server-sent events named after nouns; the id is the event's `seq`, so `Last-Event-ID` resumes without a gap."""
     topics = frozenset(t.strip() for t in ask.query.topics.split(",") if t.strip())
     start, site, me = start_of(ask), ask.site, ask.principal
-    return EventStream(lambda: event_frames(site, me, start, topics))
+    return EventStream(lambda: event_frames(site, me, start, Wanted(topics)))
 
 
 ACTIONS = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -87,6 +88,9 @@ def in_words(data: dict[str, Any]) -> str:
     return " · ".join(facts)
 
 
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
+
+
 def _words(name: str) -> str:
     return name.replace("_", " ").replace(".", " ")
 
@@ -101,4 +105,6 @@ def _shown(value: Any) -> str:
             return f"{value:g}"
         case list():
             return ", ".join(map(str, value))
+        case str() if MOMENT.fullmatch(value):
+            return f"{datetime.fromisoformat(value):%Y-%m-%d %H:%M} UTC"
     return str(value)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 import anyio.to_thread
@@ -42,19 +43,43 @@ def start_of(ask: Ask) -> int:
     return queries.last_seq(ask.db) if after is None else after
 
 
-async def event_frames(site: Site, me: Principal, seq: int, topics: frozenset[str]) -> AsyncIterator[Frame]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which events a stream tells of: of these nouns (none: of all), and of this one thing where there is one."""
+
+    topics: frozenset[str] = frozenset()
+    subject: str | None = None
+
+    def frames(self, rows: Iterable[Event]) -> Iterator[Frame]:
+        for row in rows:
+            noun = row.action.partition(".")[0]
+            if (not self.topics or noun in self.topics) and self.subject in {None, row.subject_id}:
+                yield Frame(dumps(EventView.of(row)).decode(), event=noun, id=str(row.seq))
+
+
+async def event_frames(site: Site, me: Principal, seq: int, want: Wanted) -> AsyncIterator[Frame]:
     """`ready` at once, then a frame for each event after `seq` that `me` may see, named after its noun, for ever."""
     yield Frame("{}", event="ready", id=str(seq))
     while True:
         newest = await site.pulse.beyond(seq)
         while seq < newest:
             rows = await anyio.to_thread.run_sync(_read, site, me, seq)
-            for row in rows:
-                noun = row.action.partition(".")[0]
-                if not topics or noun in topics:
-                    yield Frame(dumps(EventView.of(row)).decode(), event=noun, id=str(row.seq))
+            for frame in want.frames(rows):
+                yield frame
             last = rows[-1].seq or 0 if rows else 0  # what was committed since `newest` was told may be among them
             seq = last if len(rows) == queries.BATCH else max(newest, last)
+
+
+async def frames_so_far(site: Site, me: Principal, seq: int, want: Wanted) -> AsyncIterator[Frame]:
+    """A frame for each event after `seq` that there is by now."""
+    rows: Sequence[Event] = ()
+    while not rows or len(rows) == queries.BATCH:
+        rows = await anyio.to_thread.run_sync(_read, site, me, seq)
+        if not rows:
+            return
+        for frame in want.frames(rows):
+            yield frame
+        seq = rows[-1].seq or seq
 
 
 def _read(site: Site, me: Principal, after: int) -> Sequence[Event]:

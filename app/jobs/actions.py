@@ -9,7 +9,7 @@ from typing import Any
 from app.accounts.members.choices import colleagues
 from app.events import queries as event_queries
 from app.events.answers import EventView
-from app.events.following import Resumable, Resumed, event_frames, start_of
+from app.events.following import Resumable, Resumed, start_of
 from app.jobs import logs, matches, preview, queries, service, sharing, views
 from app.jobs.answers import (
     JobCount,
@@ -36,6 +36,7 @@ from app.jobs.bodies import (
     TaskText,
 )
 from app.jobs.document import spec_of
+from app.jobs.following import watched
 from app.jobs.holding import hold
 from app.jobs.ids import ids_like
 from app.jobs.models import Job, JobState
@@ -57,7 +58,7 @@ from app.web.forms import Form
 from app.web.gate import may_see
 from app.web.paging import ListQuery, Page
 from app.web.problems import Invalid
-from app.web.streams import ByteStream, EventStream, Text, merged
+from app.web.streams import ByteStream, EventStream, Text
 
 
 def list_jobs(ask: Ask) -> Page[JobSummary]:
@@ -272,12 +273,12 @@ def list_job_events(ask: Ask, job: Job) -> Page[EventView]:
 
 
 def follow_job(ask: Ask, job: Job) -> EventStream:
-    """Server-sent events for who watches one job: `job` for what happens to jobs, `log` for how far its log reaches.
+    """Server-sent events of one job: `job` for what happens to it, `log` for how far its log reaches, and one `end`.
 
-    The data of `log` is `{"size", "ended"}`. Other jobs are told of because they move this one's place in line.
+    The data of `log` is `{"size", "ended"}`. While the job waits, `queue` says that its place or reason may be another.
     """
     start, site, me, job_id = start_of(ask), ask.site, ask.principal, job.id
-    return EventStream(lambda: merged(event_frames(site, me, start, frozenset({"job"})), logs.growth(site, job_id)))
+    return EventStream(lambda: watched(site, me, job_id, start))
 
 
 def show_task(ask: Ask, job: Job) -> Text:

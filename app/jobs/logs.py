@@ -18,7 +18,7 @@ from sqlmodel import Session
 
 from app.jobs import queries
 from app.jobs.bodies import LOG_PIECE, LogMatchQuery, LogQuery
-from app.jobs.models import Job
+from app.jobs.models import Job, JobState
 from app.jobs.states import FINAL
 from app.site import Site
 from app.stores.log_search import LogMatches, find_errors, find_text
@@ -166,7 +166,7 @@ async def follow(site: Site, job_id: str, offset: int) -> AsyncIterator[Frame]:
     """
     pause = SOONEST
     while True:
-        seen = await anyio.to_thread.run_sync(_look, site, job_id, offset)
+        seen = await anyio.to_thread.run_sync(look, site, job_id, offset)
         frames: list[Frame] = []
         if offset < seen.state.size:
             try:
@@ -183,21 +183,6 @@ async def follow(site: Site, job_id: str, offset: int) -> AsyncIterator[Frame]:
         await anyio.sleep(0 if len(frames) >= MOST_FRAMES else pause)
 
 
-async def growth(site: Site, job_id: str) -> AsyncIterator[Frame]:
-    """A frame `log` at once, at each growth of the log, and at its end: how far it reaches, and whether that is all."""
-    known, pause = -1, SOONEST
-    while True:
-        seen = await anyio.to_thread.run_sync(_look, site, job_id, max(0, known))
-        grown = seen.state.size != known
-        if grown or seen.has_ended:
-            known = seen.state.size
-            yield Frame(orjson.dumps({"size": known, "ended": seen.has_ended}).decode(), event="log")
-        if seen.has_ended:
-            return
-        pause = SOONEST if grown else min(LATEST, pause * 1.5)
-        await anyio.sleep(pause)
-
-
 MOST_FRAMES = 16  # read in one look, so that a slow reader holds little
 
 
@@ -207,15 +192,16 @@ class Seen:
 
     state: LogState
     has_ended: bool
+    is_queued: bool = False
 
 
-def _look(site: Site, job_id: str, offset: int) -> Seen:
+def look(site: Site, job_id: str, offset: int) -> Seen:
     """A log that was removed has ended where its follower is."""
     with site.db.read() as db:
         job = db.get(Job, job_id)
         if job is None or job.logs_removed_at is not None:
             return Seen(LogState(offset), has_ended=True)
-        return Seen(queries.log_state(db, job_id), job.state in FINAL)
+        return Seen(queries.log_state(db, job_id), job.state in FINAL, job.state is JobState.QUEUED)
 
 
 def _next_frames(store: LogStore, job_id: str, seen: Seen, offset: int) -> tuple[list[Frame], int]:

@@ -113,7 +113,19 @@ def _json(data: bytes) -> Any:
         raise Invalid("Text in the body holds half of a surrogate pair: it is not valid Unicode.") from None
     if not isinstance(values, dict):
         raise Invalid.field("", "Send a JSON object.")
+    try:
+        json.loads(data, object_pairs_hook=_each_once, parse_int=str, parse_float=str)
+    except RecursionError:
+        raise BadRequest("The body nests too deep.") from None
     return values
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> None:
+    """RFC 8259 leaves it open which of two is meant, so neither is taken."""
+    names = {name for name, _ in pairs}
+    if len(names) < len(pairs):
+        twice = next(name for at, (name, _) in enumerate(pairs) if name in dict(pairs[:at]))
+        raise Invalid.field(twice[:100], "This stands twice; keep one.")
 
 
 def _has_half_a_pair(data: bytes) -> bool:

@@ -125,7 +125,7 @@ def _action(visit: Visit) -> Action:
     action = actions.get("GET" if method == "HEAD" else method)
     if action is None:
         allowed = ", ".join(sorted(actions) + ["HEAD"] * ("GET" in actions))
-        raise MethodNotAllowed(f"{method[:20]} is not possible here; {allowed} is.", headers={"Allow": allowed})
+        raise MethodNotAllowed(f"{method[:20]} is not possible here, only {allowed}.", headers={"Allow": allowed})
     return action
 
 

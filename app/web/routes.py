@@ -76,4 +76,4 @@ def _problem_of(request: Request, wrong: HTTPException) -> Problem:
     if wrong.status_code != 405:
         return NotFound("There is nothing at this address.")
     headers = dict(wrong.headers or {"Allow": "GET, HEAD"})
-    return MethodNotAllowed(f"{request.method[:20]} is not possible here; {headers['Allow']} is.", headers=headers)
+    return MethodNotAllowed(f"{request.method[:20]} is not possible here, only {headers['Allow']}.", headers=headers)

@@ -115,7 +115,7 @@ async def guarded(
         await _close(frames, pending)
 
 
-async def merged(*sources: AsyncIterator[Frame]) -> AsyncIterator[Frame]:
+async def merged(*sources: AsyncIterator[Frame]) -> AsyncGenerator[Frame]:
     """The frames of all, each as it comes, until the last source has ended."""
     pending = {asyncio.ensure_future(anext(source)): source for source in sources}
     try:

@@ -26,7 +26,7 @@ export function showConnection() {
     else if (performance.now() - left >= LEAVING) location.reload();
   });
   listen("htmx:sse:error", (stream) => turn(stream, false));
-  listen("htmx:sse:close", (stream) => turn(stream, false));
+  listen("htmx:sse:close", (stream, { reason }) => reason === "message" || turn(stream, false)); // else all was told
   addEventListener("beforeunload", () => {
     left = performance.now();
   });

@@ -2,6 +2,7 @@
 // sent with a mistake in it opens again, and closed then is as it was. One whose button has gone from the page asks about
 // what can't be done any more, so it closes.
 import { onPage } from "./page.js";
+import { toast } from "./toasts.js";
 
 export function closeMenus() {
   document.addEventListener("click", (event) => closeOthers(event.target.closest("details[data-menu]")));
@@ -16,7 +17,7 @@ export function closeMenus() {
     const wrong = root.querySelector(".dialog[popover] [aria-invalid='true']");
     wrong?.closest(".dialog").showPopover();
     wrong?.focus();
-    for (const dialog of document.querySelectorAll(".dialog:popover-open")) if (!isOffered(dialog)) dialog.hidePopover();
+    for (const dialog of document.querySelectorAll(".dialog:popover-open")) if (!isOffered(dialog)) takeBack(dialog);
   });
   document.addEventListener("toggle", settle, true);
 }
@@ -27,6 +28,11 @@ function settle({ target, newState }) {
   closeOthers(null);
   const isGiven = newState === "closed" && target.isConnected && target.querySelector("[aria-invalid='true']");
   if (isGiven) location.assign(location.pathname + location.search);
+}
+
+function takeBack(dialog) {
+  dialog.hidePopover();
+  toast("What was asked is no longer to be decided: it has changed meanwhile", "info");
 }
 
 const isOffered = (dialog) =>

@@ -22,8 +22,7 @@ const boxes = (form) => [...form.querySelectorAll(".row-check")];
 function count(form) {
   const all = boxes(form);
   const picked = all.filter((box) => box.checked).length;
-  const words = form.querySelector("[data-picked]");
-  if (words) words.textContent = `${picked} ${words.dataset.picked}${picked === 1 ? "" : "s"} selected`;
+  for (const words of document.querySelectorAll("[data-picked]")) words.textContent = `${picked} ${words.dataset.picked}${picked === 1 ? "" : "s"} selected`;
   const head = form.querySelector("[data-pick-all]");
   if (!head) return;
   head.checked = picked > 0 && picked === all.length;

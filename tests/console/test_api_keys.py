@@ -80,9 +80,10 @@ def test_many_are_found_and_revoked_at_once(page: Page, lab: Lab) -> None:
     expect(page.locator(".row .row-link")).to_have_text(["batch-2", "batch-1", "batch-0"])
     for name in ("batch-0", "batch-2"):
         page.get_by_role("checkbox", name=f"Select {name}").check()
-    expect(page.locator("[data-picked]")).to_have_text("2 keys selected")
+    expect(page.locator(".bulk [data-picked]")).to_have_text("2 keys selected")
     assert axe(page) == []
     page.locator(".bulk").get_by_role("button", name="Revoke").click()
+    expect(page.get_by_role("dialog")).to_contain_text("2 keys selected")
     page.get_by_role("dialog").get_by_role("button", name="Revoke the keys").click()
     expect(page.locator("#toasts")).to_contain_text("2 keys are revoked")
     expect(page).to_have_url(re.compile(r"/api-keys\?q=batch-$"))

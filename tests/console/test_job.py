@@ -148,7 +148,7 @@ def test_an_empty_log_says_when_it_comes(page: Page, lab: Lab) -> None:
     lab.change_pool(drained=True)
     try:
         page.goto(f"/jobs/{lab.submit('writes-later', 'echo here it is')}")
-        expect(page.locator("[data-log-none]")).to_contain_text("once it has started")
+        expect(page.locator("[data-log-none]")).to_contain_text("Nothing has been written yet")
         assert axe(page) == []
     finally:
         lab.change_pool(drained=False)

@@ -149,7 +149,7 @@ def test_many_are_stopped_at_once(page: Page, lab: Lab) -> None:
     page.goto("/jobs?q=bulk-&state=queued")
     for job_id in ids[:2]:
         page.locator(f"#{job_id}").get_by_role("checkbox").check()
-    expect(page.locator("[data-picked]")).to_have_text("2 jobs selected")
+    expect(page.locator(".bulk [data-picked]")).to_have_text("2 jobs selected")
     page.locator(".bulk").get_by_role("button", name="Stop").click()
     dialog = page.get_by_role("dialog", name="Stop the selected jobs?")
     assert axe(page) == []

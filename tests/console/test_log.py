@@ -115,6 +115,21 @@ def test_matches_before_the_place_are_counted_too(page: Page, lab: Lab) -> None:
     expect(page.locator("[data-log-found]")).to_have_text(re.compile(r"^\d+ of 11$"))
 
 
+def test_a_match_near_the_end_stays_in_view(page: Page, lab: Lab) -> None:
+    job_id = lab.submit("matched", "echo the needle; for i in $(seq 100000); do echo line $i; sleep 0.05; done")
+    lab.reach(job_id, "running")
+    page.goto(f"/jobs/{job_id}")
+    expect(row(page, "line 5")).to_be_attached()
+    page.locator("[data-log-query]").fill("needle")
+    expect(page.locator(".log-row-found")).to_be_in_viewport()
+    page.wait_for_function("() => document.querySelector('[data-log]').viewer.window.lines.count > 80")
+    expect(page.locator(".log-row-found")).to_be_in_viewport()
+    expect(page.locator("[data-log-do=follow]")).to_have_attribute("aria-pressed", "false")
+    press(page, "follow")
+    expect(page.locator(".log-row-found")).not_to_be_in_viewport()
+    lab.stop(job_id)
+
+
 def test_it_jumps_to_the_error(page: Page, lab: Lab) -> None:
     said = "seq 2000; echo 'ValueError: no such optimizer'; seq 2000; exit 1"
     open_log(page, lab.finished("in-error", said))

@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from app import events
 from app.db import utcnow
+from app.events.answers import in_words
 from app.events.export import as_text
 from app.events.models import Event
 from app.web.ask import Actor
@@ -238,3 +239,8 @@ def test_a_million_events_page_quickly(house: House, admin: TestClient) -> None:
 )
 def test_what_is_no_time_is_refused(admin: TestClient, when: str) -> None:
     assert admin.get(f"{API}/events", params={"since": when}).status_code == 422
+
+
+@pytest.mark.parametrize("moment", ["2027-02-27T02:16:35.690830+00:00", "2027-02-27T02:16:35Z"])
+def test_moments_are_told_as_people_read_them(moment: str) -> None:
+    assert in_words({"expires_at": moment}) == "expires at 2027-02-27 02:16 UTC"

@@ -31,6 +31,9 @@ KEYS = "/api/v1/api-keys"
         (b'{"name": "\xff"}', "application/json", 400),
         (b'{"name": "' + b"x" * (1 << 20) + b'"}', "application/json", 413),
         (b"[" * 100_000, "application/json", 400),
+        (b'{"name":' + b"[" * 1_000 + b"]" * 1_000 + b"}", "application/json", 400),
+        (b'{"name": "x", "name": "y"}', "application/json", 422),
+        (b'{"name": "x", "scopes": [{"a": 1, "a": 2}]}', "application/json", 422),
     ],
     ids=lambda value: str(value)[:40],  # a test's name is put into the environment of what it starts
 )
@@ -40,6 +43,14 @@ def test_bad_bodies(admin: TestClient, body: bytes, content_type: str, status: i
     assert answer.headers["Content-Type"] == "application/problem+json"
     problem = answer.json()
     assert problem["status"] == status and problem["detail"] and problem["title"]
+
+
+def test_what_stands_twice_is_named(admin: TestClient) -> None:
+    answer = admin.post(
+        KEYS, content=b'{"name": "x", "scopes": [], "name": "x"}', headers={"Content-Type": "application/json"}
+    )
+    assert answer.json()["errors"] == [{"field": "name", "message": "This stands twice; keep one."}]
+    assert admin.get(KEYS).json()["items"] == []
 
 
 def test_a_form_that_is_too_large_says_so_whatever_its_method(admin: TestClient) -> None:

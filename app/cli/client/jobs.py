@@ -35,12 +35,17 @@ class SubmitCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
 
-@app.command("submit", cls=SubmitCommand, options_metavar="[OPTIONS] [FILE.yaml | -- COMMAND…]")
+@app.command("submit", cls=SubmitCommand)
 def submit(
     ctx: typer.Context,
     *,
     file: Annotated[
-        Path | None, typer.Argument(help="A SkyPilot task file; - reads standard input.", show_default=False)
+        Path | None,
+        typer.Argument(
+            metavar="FILE.yaml | -- COMMAND…",
+            help="A SkyPilot task file; - reads standard input.",
+            show_default=False,
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="What to call it.")] = None,
     pool: Annotated[str | None, typer.Option("--pool", help="The node pool.")] = None,

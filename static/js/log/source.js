@@ -35,7 +35,7 @@ export class Source {
   }
 
   async fetch(offset, length) {
-    const response = await fetch(`${this.base}/logs?offset=${offset}&limit=${length}`);
+    const response = await ask(`${this.base}/logs?offset=${offset}&limit=${length}`);
     if (!response.ok) throw new Error(`The log could not be read (${response.status}).`);
     const start = Number(response.headers.get("Lattice-Log-Start") ?? offset);
     this.grow(Number(response.headers.get("Lattice-Log-Size") ?? 0));
@@ -45,14 +45,14 @@ export class Source {
 
   /** Lines that hold `q`, or with `kind: "error"` look like an error, from byte `after` on. */
   async matches(query, after) {
-    const response = await fetch(`${this.base}/log-matches?${new URLSearchParams({ ...query, after })}`);
+    const response = await ask(`${this.base}/log-matches?${new URLSearchParams({ ...query, after })}`);
     if (!response.ok) throw new Error(`The log could not be searched (${response.status}).`);
     return response.json();
   }
 
   /** How far the log reaches now, and whether that is all: `{size, ended}`, as the page's stream tells it too. */
   async reach() {
-    const response = await fetch(this.base);
+    const response = await ask(this.base);
     if (!response.ok) throw new Error(`The job could not be read (${response.status}).`);
     const job = await response.json();
     return { size: job.log_size, ended: job.finished_at !== null };
@@ -60,6 +60,14 @@ export class Source {
 
   grow(size) {
     this.size = Math.max(this.size, size);
+  }
+}
+
+async function ask(address) {
+  try {
+    return await fetch(address);
+  } catch {
+    throw new Error("The server could not be reached"); // browsers have words of their own, each others
   }
 }
 

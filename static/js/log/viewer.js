@@ -61,6 +61,9 @@ class Viewer {
       event.preventDefault();
       this.attempt(() => (event.shiftKey ? this.previous() : this.next()));
     });
+    for (const own of ["wheel", "touchmove", "pointerdown", "keydown"]) {
+      this.box.addEventListener(own, () => (this.holds = false), { passive: true });
+    }
     heard("log", (event) => this.told(JSON.parse(event.detail.data)));
     heard("live", () => this.streams && this.say(isLive() ? "live" : "lost"));
   }
@@ -128,6 +131,7 @@ class Viewer {
   }
 
   follow(on = !this.window.follows) {
+    if (on) this.holds = false;
     if (this.window.follows === on) return;
     this.window.follows = on;
     this.root.querySelector("[data-log-do=follow]").setAttribute("aria-pressed", String(on));
@@ -138,7 +142,7 @@ class Viewer {
   moved() {
     if (!this.ended && !this.window.reading) {
       if (this.window.reachesEnd) this.stream();
-      this.follow(this.window.reachesEnd && this.window.view.isAtEnd);
+      if (!this.holds) this.follow(this.window.reachesEnd && this.window.view.isAtEnd);
     }
     this.showPlace();
   }
@@ -169,6 +173,7 @@ class Viewer {
   }
 
   async bottom() {
+    this.holds = false;
     if (this.window.reachesEnd) this.window.view.scrollToEnd();
     else {
       this.quit();
@@ -225,6 +230,7 @@ class Viewer {
   async go(offset) {
     this.found(offset);
     if (offset === null) return;
+    this.holds = true; // the match, though it may stand at the end; whoever scrolls there themselves follows
     this.follow(false);
     this.current = offset;
     await this.window.show(offset);
