@@ -13,6 +13,7 @@ from app.events.models import Event
 from app.web.paging import Page
 
 TOLD_ELSEWHERE = frozenset({"reason", "changes", "method", "path"})  # the last two in the name of what was refused
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,6 @@ def in_words(data: dict[str, Any]) -> str:
         if name not in told and value not in (None, "", []):
             facts.append(f"{_words(name)} {_shown(value)}")
     return " · ".join(facts)
-
-
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 
 
 def _words(name: str) -> str:

@@ -72,11 +72,7 @@ async def event_frames(site: Site, me: Principal, seq: int, want: Wanted) -> Asy
 
 async def frames_so_far(site: Site, me: Principal, seq: int, want: Wanted) -> AsyncIterator[Frame]:
     """A frame for each event after `seq` that there is by now."""
-    rows: Sequence[Event] = ()
-    while not rows or len(rows) == queries.BATCH:
-        rows = await anyio.to_thread.run_sync(_read, site, me, seq)
-        if not rows:
-            return
+    while rows := await anyio.to_thread.run_sync(_read, site, me, seq):
         for frame in want.frames(rows):
             yield frame
         seq = rows[-1].seq or seq

@@ -15,7 +15,7 @@ from app import events
 from app.accounts import queries as accounts
 from app.accounts import service as account_service
 from app.accounts.invitations import service as invitations
-from app.accounts.keys.service import revoke_api_key
+from app.accounts.keys.service import revoke_api_keys
 from app.accounts.members import queries
 from app.accounts.models import Membership, User
 from app.accounts.teams import service as teams
@@ -90,8 +90,7 @@ def remove(
     name = _name(db, member)
     jobs = _hand_over(db, member, actor)
     keys = queries.keys_of(db, organization_id, member.user_id)
-    for key in keys:
-        revoke_api_key(db, key, actor=actor, now=now)
+    revoke_api_keys(db, keys, actor=actor, now=now)
     invited = invitations.revoke_those_of(db, organization_id, member.user_id, actor=actor, now=now)
     teams.forget_member(db, organization_id, member.user_id)
     db.delete(member)
